@@ -1,0 +1,44 @@
+"""One process, one Redis pool. A request takes a lease, uses it, gives it back.
+
+No lease in time: HTTP 503. Nobody ever reads somebody else's reply.
+"""
+
+from ._version import __version__
+from .config import ConfigError, PoolConfig
+from .errors import (
+    ConnectionPoolTimeoutError,
+    LeaseError,
+    LeaseStateLostError,
+    PoolClosedError,
+    PoolExhaustedError,
+    PoolQueueFullError,
+    PoolUnavailableError,
+    RedisPoolError,
+)
+from .lease import Lease
+from .pool import RedisPool
+from .process import close_pools, configure, get_pool, get_redis
+from .scope import lease_scope
+from .stats import PoolStats
+
+__all__ = [
+    "ConfigError",
+    "ConnectionPoolTimeoutError",
+    "Lease",
+    "LeaseError",
+    "LeaseStateLostError",
+    "PoolClosedError",
+    "PoolConfig",
+    "PoolExhaustedError",
+    "PoolQueueFullError",
+    "PoolStats",
+    "PoolUnavailableError",
+    "RedisPool",
+    "RedisPoolError",
+    "__version__",
+    "close_pools",
+    "configure",
+    "get_pool",
+    "get_redis",
+    "lease_scope",
+]

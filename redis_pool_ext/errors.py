@@ -1,0 +1,89 @@
+"""What can go wrong with a pool or a lease: one root, few leaves.
+
+Catch by class, never by text. `PoolExhaustedError`, `PoolUnavailableError` and
+`PoolClosedError` are what the web wings answer with 503; a `LeaseError` is a mistake
+in the program and stays a 500.
+"""
+
+from __future__ import annotations
+
+import redis
+from redis.exceptions import MaxConnectionsError
+
+from .stats import PoolStats
+
+__all__ = [
+    "ConnectionPoolTimeoutError",
+    "LeaseError",
+    "LeaseStateLostError",
+    "PoolClosedError",
+    "PoolExhaustedError",
+    "PoolQueueFullError",
+    "PoolUnavailableError",
+    "RedisPoolError",
+]
+
+
+class RedisPoolError(redis.RedisError):
+    """Root of everything this package raises about pools and leases.
+
+    `alias` is the pool's name, `stats` what it looked like at that moment (None for
+    lease mistakes), `retry_after` whole seconds after which asking again makes sense.
+    Everything is kept when the error is pickled.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        alias: str | None = None,
+        stats: PoolStats | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.alias = alias
+        self.stats = stats
+        self.retry_after = retry_after
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+
+class PoolExhaustedError(RedisPoolError, MaxConnectionsError):
+    """Every connection is in use and none came back in time.
+
+    Also a `redis.exceptions.MaxConnectionsError`, hence a `redis.ConnectionError`:
+    existing handlers keep working, and redis-py's cluster client does not take it for
+    a dead node.
+    """
+
+
+class ConnectionPoolTimeoutError(PoolExhaustedError):
+    """The caller waited `timeout` seconds for a connection, in vain."""
+
+
+class PoolQueueFullError(PoolExhaustedError):
+    """`max_waiting` callers were queued already, so this one was refused at once."""
+
+
+class PoolUnavailableError(RedisPoolError, redis.ConnectionError):
+    """The server cannot be reached, or was not a moment ago and the circuit is open.
+
+    `__cause__` is the error of the (last) dial.
+    """
+
+
+class PoolClosedError(RedisPoolError):
+    """The pool was closed; it gives out nothing any more."""
+
+
+class LeaseError(RedisPoolError):
+    """A lease or connection was used after its end, twice, or in another process."""
+
+
+class LeaseStateLostError(LeaseError, redis.ConnectionError):
+    """The socket dropped while the lease held state (WATCH, MULTI, SELECT, ...).
+
+    Going on with a fresh connection would silently be another state. Also a
+    `redis.ConnectionError`, because redis-py's pipelines clean up on that class.
+    """

@@ -1,0 +1,64 @@
+"""The 503: what a web wing answers when there is no connection to be had.
+
+Knows no framework and no template engine, and never talks to Redis.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import NamedTuple
+
+from .errors import PoolClosedError, PoolExhaustedError, PoolUnavailableError, RedisPoolError
+
+__all__ = ["ANSWERED_WITH_503", "MEDIA_TYPES", "Answer", "answer"]
+
+# A LeaseError is a mistake in the program, and a Redis command's own error is an answer:
+# neither becomes a 503.
+ANSWERED_WITH_503 = (PoolExhaustedError, PoolUnavailableError, PoolClosedError)
+
+PROBLEM = "application/problem+json"
+# In order of preference, for clients that take anything.
+MEDIA_TYPES = ("text/plain", "text/html", PROBLEM, "application/json")
+
+_TITLE = "Service temporarily unavailable"
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; font: 1.1rem/1.6 system-ui, sans-serif }}
+body {{ max-width: 34rem; margin: 18vh auto; padding: 0 1.5rem }}
+</style>
+<h1>{title}</h1>
+<p>{detail}</p>
+"""
+
+
+class Answer(NamedTuple):
+    """A finished response, for a framework to wrap."""
+
+    status: int
+    headers: dict[str, str]
+    content_type: str
+    body: str
+
+
+def answer(error: RedisPoolError, media_type: str | None) -> Answer:
+    """Return the 503 for `error` in the media type that the client prefers.
+
+    The body says when to come back, and nothing about the server: the error's own
+    message, with the pool's numbers, is for the log.
+    """
+    seconds = error.retry_after or 1
+    headers = {"Retry-After": str(seconds), "Cache-Control": "no-store"}
+    detail = f"Too much is going on right now. Please try again in {seconds} s."
+    if media_type in (PROBLEM, "application/json"):
+        problem = {"type": "about:blank", "title": _TITLE, "status": 503, "detail": detail}
+        return Answer(503, headers, PROBLEM, json.dumps(problem | {"retry_after": seconds}))
+    if media_type == "text/html":
+        page = _PAGE.format(title=html.escape(_TITLE), detail=html.escape(detail))
+        return Answer(503, headers, "text/html; charset=utf-8", page)
+    return Answer(503, headers, "text/plain; charset=utf-8", f"{_TITLE}. {detail}\n")

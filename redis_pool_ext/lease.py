@@ -1,0 +1,237 @@
+"""The lease: one borrower's hold on one connection, shaped as a pool of one.
+
+Everything that a client makes (pipelines, transactions, locks, scripts) asks its
+`connection_pool` for a connection. A leased client's pool is the lease, so all of them
+stay on the leased connection and none takes a second one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from redis.connection import ConnectionPoolInterface, Encoder
+
+from .connection import GuardedConnection
+from .errors import ConnectionPoolTimeoutError, LeaseError
+
+if TYPE_CHECKING:
+    from redis.retry import Retry
+
+    from .client import LeasedRedis
+    from .pool import RedisPool
+
+__all__ = ["Lease"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+
+class Lease(ConnectionPoolInterface):
+    """A hold on at most one connection of `pool`, taken at the first command.
+
+    A context manager over its client; `end()` gives the connection back, and after that
+    (or in a forked child) every use raises `LeaseError`. Threads that share a lease take
+    turns, each waiting at most the pool's `timeout`.
+    """
+
+    cache = None
+    himport_registry: Any
+
+    def __init__(self, pool: RedisPool, holder: str | None = None) -> None:
+        self.pool = pool
+        self.holder = holder
+        self.himport_registry = pool.himport_registry
+        self._connection: GuardedConnection | None = None
+        self._extra: list[GuardedConnection] = []  # those of pubsub() and monitor()
+        self._ended = False
+        self._depth = 0
+        self._pid = os.getpid()
+        # Held by the thread whose turn it is, from taking the connection out to putting
+        # it back; re-entrant, as a command may run inside that thread's own WATCH.
+        self._turn = threading.RLock()
+
+    def __enter__(self) -> LeasedRedis:
+        return self.client()
+
+    def __exit__(self, *_exc: object) -> None:
+        self.end()
+
+    def __repr__(self) -> str:
+        state = "ended" if self._ended else "open" if self._connection is None else "holding"
+        return f'<Lease of "{self.pool.alias}", {state}>'
+
+    def __bool__(self) -> bool:
+        return True
+
+    def client(self) -> LeasedRedis:
+        """Return a client that runs all its commands on this lease."""
+        return self.pool.client_factory.leased(self)
+
+    # -- the pool of one ---------------------------------------------------------------
+
+    def get_connection(
+        self, command_name: str | None = None, *keys: Any, **options: Any
+    ) -> GuardedConnection:
+        """Take the lease's connection for one exchange; the caller owes a `release`.
+
+        The first call takes it from the pool, and raises what `RedisPool.get_connection`
+        raises. Raises `ConnectionPoolTimeoutError` when another thread does not put it
+        back within the pool's `timeout`, `LeaseError` after the end and in a fork's child.
+        """
+        if self._ended or self._pid != os.getpid():
+            raise self._misuse()
+        if not self._turn.acquire(timeout=self.pool.timeout):
+            raise self._busy()
+        try:
+            self._depth += 1
+            connection = self._connection
+            if connection is None:
+                connection = self._take()
+            elif connection.pending and self._depth == 1:
+                # An exchange was interrupted: its late answer must not meet this command.
+                connection.disconnect()
+            return connection
+        except BaseException:
+            self._put_back()
+            raise
+
+    def release(self, connection: Any) -> None:
+        """Put the connection back after an exchange; the lease keeps it until its end."""
+        if connection in self._extra:
+            self._extra.remove(connection)
+            self.pool.release(connection)
+            return
+        if self._depth:
+            self._put_back()
+        if self._depth == 0 and self.pool.hold == "command":
+            self.give_back()
+
+    def _take(self) -> GuardedConnection:
+        connection = self._connection = self.pool.get_connection()
+        if self._ended:  # by another thread, while this one was waiting
+            self.give_back()
+            raise self._misuse()
+        if connection.slot is not None:
+            connection.slot.holder = self.holder
+        return connection
+
+    def _put_back(self) -> None:
+        self._depth -= 1
+        try:
+            self._turn.release()
+        except RuntimeError:
+            # A pipeline of a thread that has gone is collected in another one: the turn
+            # stays with the dead thread, and the connection is not kept at the end.
+            self._depth += 1
+
+    def take_extra(self) -> GuardedConnection:
+        """Take one more connection, for pubsub() or monitor(); it comes back with the lease."""
+        if self._ended or self._pid != os.getpid():
+            raise self._misuse()
+        connection = self.pool.get_connection()
+        self._extra.append(connection)
+        if connection.slot is not None:
+            connection.slot.holder = self.holder
+        return connection
+
+    # -- giving back -------------------------------------------------------------------
+
+    def give_back(self) -> None:
+        """Give the connection back early; the next command takes one again.
+
+        State that was set up on it (WATCH, SELECT, ...) is gone then, and a pipeline that
+        still has the connection cannot go on.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._depth and not connection.is_inherited:
+            # Somebody inside an exchange still refers to it, and must not meet the next
+            # borrower there.
+            connection.disconnect()
+        self.pool.release(connection)
+
+    def end(self) -> None:
+        """End the lease: everything it holds goes back to the pool. Twice is fine."""
+        self._ended = True
+        try:
+            self.give_back()
+        finally:
+            while self._extra:
+                connection = self._extra.pop()
+                connection.disconnect()  # subscribed, most likely
+                self.pool.release(connection)
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether `end()` was called."""
+        return self._ended
+
+    def _misuse(self) -> LeaseError:
+        alias = self.pool.alias
+        if self._ended:
+            message = (
+                f'the lease of "{alias}" has ended with its request or `with` block; '
+                "call get_redis() for a client that works here"
+            )
+        else:
+            message = (
+                f'the lease of "{alias}" belongs to the process {self._pid}; after a fork, '
+                "take a lease in the child"
+            )
+        return LeaseError(message, alias=alias)
+
+    def _busy(self) -> ConnectionPoolTimeoutError:
+        return ConnectionPoolTimeoutError(
+            f'another thread used this lease of "{self.pool.alias}" for more than '
+            f"{self.pool.timeout:.2f} s; give each thread a lease of its own",
+            alias=self.pool.alias,
+            stats=self.pool.stats(),
+            retry_after=1,
+        )
+
+    # -- the rest of redis-py's interface, passed on -----------------------------------------
+
+    @property
+    def connection_kwargs(self) -> dict[str, Any]:
+        """The arguments that connections are made with."""
+        return self.pool.connection_kwargs
+
+    @property
+    def max_connections(self) -> int:
+        """The pool's bound, not the lease's (which is one)."""
+        return self.pool.max_connections
+
+    def get_encoder(self) -> Encoder:
+        """Return the pool's encoder."""
+        return self.pool.get_encoder()
+
+    def get_protocol(self) -> int | None:
+        """Return the pool's RESP version."""
+        return self.pool.get_protocol()
+
+    def set_retry(self, retry: Retry) -> None:
+        """Set the pool's retry policy: it is one for all its users."""
+        self.pool.set_retry(retry)
+
+    def re_auth_callback(self, token: Any) -> None:
+        """Tell the pool that credentials changed."""
+        self.pool.re_auth_callback(token)
+
+    def get_connection_count(self) -> list[tuple[int, dict[str, Any]]]:
+        """Return the pool's count."""
+        return self.pool.get_connection_count()
+
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        """Give the leased connection back; others' are not touched."""
+        self.give_back()
+
+    def reset(self) -> None:
+        """Give the leased connection back."""
+        self.give_back()
+
+    def close(self) -> None:
+        """End the lease."""
+        self.end()

@@ -1,0 +1,274 @@
+"""The pool's books: who has which slot, who waits, and in what order.
+
+Plain code that never waits, does no I/O and has no lock of its own: every method is
+called under the pool's lock. Sync and async pools keep their books here alike.
+
+A slot is an object, and whoever drops it gives it back. An exception can strike between
+any two byte codes (a signal handler, an asynchronous exception); instead of guarding
+each gap, the slot dies with the frame that held it and its weak reference puts its key
+into the graveyard. So a slot cannot be lost, whatever happened to its holder.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from enum import Enum
+from itertools import count
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from .circuit import Circuit
+from .stats import Counters, PoolStats, snapshot
+
+if TYPE_CHECKING:
+    from .connection import GuardedConnection
+
+__all__ = ["Ledger", "Refusal", "Slot", "SlotState", "Waiter"]
+
+
+class SlotState(Enum):
+    """Where a slot's connection is."""
+
+    CONNECTING = "connecting"
+    IDLE = "idle"
+    HELD = "held"
+    CLOSING = "closing"
+
+
+class Slot:
+    """One of the pool's `max_connections` places; its connection holds it, or its dialler.
+
+    `since` is the moment (monotonic, seconds) of the last change between idle and held,
+    `idle_for` how long it had been idle when it was last taken, `holder` who has it.
+    """
+
+    __slots__ = ("__weakref__", "connection", "holder", "idle_for", "key", "since", "state")
+
+    def __init__(self, key: int, now: float) -> None:
+        self.key = key
+        self.state = SlotState.CONNECTING
+        self.since = now
+        self.idle_for = 0.0
+        self.holder: str | None = None
+        # Weak: the connection holds its slot, and a cycle would not die at once.
+        self.connection: weakref.ref[GuardedConnection] | None = None
+
+
+class _SlotRef(weakref.ref[Slot]):
+    """A weak reference that still knows its slot's key when the slot is gone."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, slot: Slot, callback: Callable[[weakref.ref[Slot]], None]) -> None:
+        super().__init__(slot, callback)
+        self.key = slot.key
+
+    def __new__(cls, slot: Slot, callback: Callable[[weakref.ref[Slot]], None]) -> _SlotRef:
+        return super().__new__(cls, slot, callback)
+
+
+class Refusal(Enum):
+    """Why a caller gets no connection; named as the counter that counts it."""
+
+    TIMED_OUT = "timed_out"
+    QUEUE_FULL = "queue_full"
+    UNAVAILABLE = "unavailable"
+    CLOSED = "closed"
+
+
+class Waiter:
+    """A caller in the queue.
+
+    It gets a `gift` (an idle connection, or a fresh slot to dial in) or a `refusal`,
+    written before `wake` is released. `wake` is a plain lock: the cheapest thing a
+    thread can sleep on.
+    """
+
+    __slots__ = ("deadline", "gift", "refusal", "wake")
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.gift: GuardedConnection | Slot | None = None
+        self.refusal: Refusal | None = None
+        self.wake = Lock()
+        self.wake.acquire()
+
+
+class Ledger:
+    """Slots, idle connections and waiters of one pool in one process."""
+
+    def __init__(
+        self,
+        *,
+        alias: str,
+        max_connections: int,
+        max_connecting: int,
+        max_waiting: int | None,
+        on_slot_lost: Callable[[], None],
+    ) -> None:
+        self.alias = alias
+        self.max_connections = max_connections
+        self.max_connecting = max_connecting
+        self.max_waiting = max_waiting
+        self.circuit = Circuit()
+        self.counters = Counters()
+        self.generation = 0  # connections of an older one are not used again
+        self.doubted_at = 0.0  # when a connection last broke: older idle ones are suspect
+        self.is_closed = False
+        self.idle: list[GuardedConnection] = []  # newest last, taken from the end
+        self.queue: OrderedDict[Waiter, None] = OrderedDict()  # oldest first
+        self.graveyard: deque[int] = deque()  # keys of slots that were dropped
+        self._slots: dict[int, _SlotRef] = {}
+        self._connecting: set[int] = set()
+        self._keys = count(1)
+        self._on_slot_lost = on_slot_lost
+
+    # -- taking and giving back ---------------------------------------------------------
+
+    def take_idle(self, now: float) -> GuardedConnection:
+        """Hand out the connection that was used last; the surplus ones age."""
+        connection = self.idle.pop()
+        slot = connection.slot
+        assert slot is not None
+        slot.state = SlotState.HELD
+        slot.idle_for = now - slot.since
+        slot.since = now
+        self.counters.acquired += 1
+        return connection
+
+    def keep(self, connection: GuardedConnection, now: float) -> None:
+        """Take a clean connection back; call `serve` after."""
+        self.count_hold(connection, now)
+        slot = connection.slot
+        assert slot is not None
+        slot.state = SlotState.IDLE
+        slot.holder = None
+        self.idle.append(connection)
+
+    def count_hold(self, connection: GuardedConnection, now: float) -> None:
+        """Count one return, and the time that the connection was out."""
+        slot = connection.slot
+        assert slot is not None
+        self.counters.released += 1
+        self.counters.hold_seconds += now - slot.since
+        slot.since = now
+
+    # -- slots --------------------------------------------------------------------------
+
+    def may_connect(self, now: float) -> bool:
+        """Tell whether one more dial may start."""
+        return (
+            not self.is_closed
+            and len(self._slots) < self.max_connections
+            and len(self._connecting) < self.max_connecting
+            and self.circuit.admits(now)
+        )
+
+    def open_slot(self, now: float) -> Slot:
+        """Take a free slot to dial in."""
+        slot = Slot(next(self._keys), now)
+        self._slots[slot.key] = _SlotRef(slot, self._lost)
+        self.connecting(slot)
+        return slot
+
+    def connecting(self, slot: Slot) -> None:
+        """Note that a dial starts in this slot, new or held."""
+        self._connecting.add(slot.key)
+        self.circuit.begin(slot.key)
+
+    def connected(self, slot: Slot, connection: GuardedConnection, now: float) -> None:
+        """Note that the dial in this slot ended well; it is held by whoever dialled."""
+        slot.connection = weakref.ref(connection)
+        slot.state = SlotState.HELD
+        slot.since = now
+        self.circuit.succeeded()
+        self.not_connecting(slot.key)
+
+    def not_connecting(self, key: int) -> None:
+        """Note that the dial in slot `key` is over, however it ended."""
+        self._connecting.discard(key)
+        self.circuit.let_go(key)
+
+    def close_slot(self, slot: Slot) -> None:
+        """Free a slot; call `serve` after."""
+        self._slots.pop(slot.key, None)
+        self.not_connecting(slot.key)
+
+    def bury(self) -> None:
+        """Free the slots that were dropped; call `serve` after."""
+        while self.graveyard:
+            key = self.graveyard.popleft()
+            if self._slots.pop(key, None) is not None:
+                self.counters.add_discard("lost")
+            self.not_connecting(key)
+
+    def _lost(self, ref: weakref.ref[Slot]) -> None:
+        """Runs wherever a slot dies, perhaps under the lock: only note it here."""
+        assert isinstance(ref, _SlotRef)
+        self.graveyard.append(ref.key)
+        self._on_slot_lost()
+
+    # -- the queue ----------------------------------------------------------------------
+
+    def serve(self, now: float) -> None:
+        """Give what is free to those who wait, in order of arrival.
+
+        The gift is written, the waiter is woken, and only then does it leave the queue:
+        if an exception strikes in between, the next call finishes the work.
+        """
+        while self.queue:
+            waiter = next(iter(self.queue))
+            if waiter.gift is None and waiter.deadline > now:
+                if self.idle:
+                    waiter.gift = self.take_idle(now)
+                elif self.may_connect(now):
+                    waiter.gift = self.open_slot(now)
+                else:
+                    return
+            self._dismiss(waiter)
+
+    def refuse_all(self, refusal: Refusal) -> None:
+        """Send everybody away who still waits."""
+        while self.queue:
+            waiter = next(iter(self.queue))
+            waiter.refusal = refusal
+            self._dismiss(waiter)
+
+    def refusal(self, now: float) -> Refusal | None:
+        """Say why the newest waiter cannot stay in the queue; None when it may."""
+        if self.is_closed:
+            return Refusal.CLOSED
+        if self.circuit.is_open and not self.circuit.admits(now):
+            return Refusal.UNAVAILABLE
+        if self.max_waiting is not None and len(self.queue) > self.max_waiting:
+            return Refusal.QUEUE_FULL
+        return None
+
+    def _dismiss(self, waiter: Waiter) -> None:
+        if waiter.wake.locked():
+            waiter.wake.release()
+        self.queue.pop(waiter, None)
+
+    # -- looking ------------------------------------------------------------------------
+
+    def slots(self) -> list[Slot]:
+        """Return the slots that are alive."""
+        return [slot for ref in list(self._slots.values()) if (slot := ref()) is not None]
+
+    def stats(self) -> PoolStats:
+        """Return one consistent snapshot."""
+        idle, connecting = len(self.idle), len(self._connecting)
+        return snapshot(
+            self.counters,
+            alias=self.alias,
+            max_connections=self.max_connections,
+            in_use=len(self._slots) - idle - connecting,
+            idle=idle,
+            connecting=connecting,
+            waiting=len(self.queue),
+            generation=self.generation,
+            circuit=self.circuit.state,
+            is_closed=self.is_closed,
+        )

@@ -1,0 +1,134 @@
+"""The process: one pool per config, made when first asked for, closed at exit."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import redis
+
+from .config import ConfigError, PoolConfig, Problem, read_settings
+from .pool import RedisPool
+from .scope import current_scope
+
+__all__ = ["add_source", "close_pools", "configure", "get_pool", "get_redis", "pool_for", "pools"]
+
+Configs = Mapping[str, PoolConfig]
+Source = Callable[[], Configs | None]
+
+# Protects the two below it; pools are made under it, which connects nothing.
+_lock = threading.Lock()
+_configs: Configs | None = None
+_pools: list[tuple[PoolConfig, RedisPool]] = []
+
+# Asked before the process's own settings; a wing adds one for its application's.
+_sources: list[Source] = []
+
+
+def configure(settings: Mapping[str, Any], where: str = "REDIS_POOLS") -> None:
+    """Set the process's pools: a `REDIS_POOLS` mapping, or `{}` to have none.
+
+    Replaces what was set before: pools whose settings are gone close, connections in use
+    when they come back. Raises `ConfigError` with every problem, and then changes nothing.
+    """
+    global _configs  # noqa: PLW0603  one process, one configuration
+    configs = read_settings(settings, where)
+    with _lock:
+        before, _configs = _configs, configs
+        kept = list(configs.values())
+        gone = [config for config in (before or {}).values() if config not in kept]
+        closing = [pool for config, pool in _pools if config in gone]
+        _pools[:] = [(config, pool) for config, pool in _pools if config not in gone]
+    for pool in closing:
+        pool.close()
+
+
+def get_pool(alias: str = "default") -> RedisPool:
+    """Return the process's pool for `alias`, the same one in every thread.
+
+    In a Flask application context the application's own settings come first, then those
+    of Django or of `configure()`. Raises `ConfigError` for an alias that none of them has.
+    """
+    known: list[str] = []
+    for source in (*_sources, _process_configs):
+        configs = source()
+        if configs is not None:
+            if alias in configs:
+                return pool_for(configs[alias])
+            known += configs
+    raise ConfigError([_unknown(alias, known)])
+
+
+def get_redis(alias: str = "default") -> redis.Redis:
+    """Return the client to use right here: the one door for libraries and tasks.
+
+    Inside a request or `lease_scope()` it is the leased client (one connection, held to
+    the end of the scope), outside one that borrows a connection per command.
+    """
+    pool = get_pool(alias)
+    scope = current_scope()
+    return pool.client if scope is None else scope.client(pool)
+
+
+def pool_for(config: PoolConfig) -> RedisPool:
+    """Return the one pool of this process with these settings."""
+    # Read without the lock: the list is only ever replaced or grown, and a pool that is
+    # missed is looked for again under it.
+    for known, pool in list(_pools):
+        if known is config and not pool.is_closed:
+            return pool
+    with _lock:
+        _pools[:] = [(known, pool) for known, pool in _pools if not pool.is_closed]
+        for known, pool in _pools:
+            if known == config:
+                return pool
+        pool = RedisPool.from_config(config)
+        _pools.append((config, pool))
+        return pool
+
+
+def pools() -> list[RedisPool]:
+    """Return the pools that were made so far."""
+    return [pool for _config, pool in list(_pools)]
+
+
+def close_pools() -> None:
+    """Close every pool of the process; the next `get_pool` makes a new one."""
+    with _lock:
+        closing = [pool for _config, pool in _pools]
+        _pools.clear()
+    for pool in closing:
+        pool.close()
+
+
+def add_source(source: Source) -> None:
+    """Let `source` be asked for settings before the process's own; for wings."""
+    if source not in _sources:
+        _sources.append(source)
+
+
+def _process_configs() -> Configs | None:
+    return _configs
+
+
+def _unknown(alias: str, known: list[str]) -> Problem:
+    path = f"REDIS_POOLS[{alias!r}]"
+    if known:
+        return Problem("E008", path, "is not configured", f"known are {', '.join(sorted(known))}")
+    hint = (
+        "set REDIS_POOLS in Django's settings or in the Flask app's config, or call "
+        f"redis_pool_ext.configure({{{alias!r}: 'redis://localhost:6379/0'}})"
+    )
+    return Problem("E008", path, "is not configured, and nothing else is", hint)
+
+
+def _after_fork_in_child() -> None:
+    global _lock  # noqa: PLW0603  another thread may have held it at the fork
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+atexit.register(close_pools)

@@ -1,0 +1,82 @@
+"""From a refusal to the error that the caller sees: numbers, way out, when to come back."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from .errors import (
+    ConnectionPoolTimeoutError,
+    PoolClosedError,
+    PoolQueueFullError,
+    PoolUnavailableError,
+    RedisPoolError,
+)
+from .ledger import Refusal
+from .stats import PoolStats
+
+__all__ = ["closed", "exhausted", "unavailable"]
+
+_RETRY_CLOSED = 5
+_RETRY_MAX_EXHAUSTED = 10
+_RETRY_MAX_UNAVAILABLE = 30
+
+
+def exhausted(refusal: Refusal, stats: PoolStats, timeout: float) -> RedisPoolError:
+    """Return the error for a caller who found every connection in use."""
+    pool = f'pool "{stats.alias}": {stats.summary()}'
+    retry_after = _jittered(_queue_seconds(stats), _RETRY_MAX_EXHAUSTED)
+    if refusal is Refusal.QUEUE_FULL:
+        return PoolQueueFullError(
+            f"{stats.waiting} callers are queued already ({pool}); raise MAX_WAITING or "
+            "MAX_CONNECTIONS, or hold leases shorter",
+            alias=stats.alias,
+            stats=stats,
+            retry_after=retry_after,
+        )
+    return ConnectionPoolTimeoutError(
+        f"no connection within {timeout:.2f} s ({pool}); raise MAX_CONNECTIONS or hold "
+        "leases shorter",
+        alias=stats.alias,
+        stats=stats,
+        retry_after=retry_after,
+    )
+
+
+def unavailable(stats: PoolStats, cause: BaseException | None, probe_in: float) -> RedisPoolError:
+    """Return the error for a caller who needed a dial that failed, or was not tried.
+
+    `probe_in` is the number of seconds until the next dial may be tried; 0 when this
+    caller's own dial failed.
+    """
+    tried = "not dialled again yet" if probe_in > 0 else "the dial failed"
+    error = PoolUnavailableError(
+        f'Redis cannot be reached, {tried} (pool "{stats.alias}": {stats.summary()}): {cause}; '
+        "check that the server runs and that its address is right",
+        alias=stats.alias,
+        stats=stats,
+        retry_after=_jittered(max(1.0, probe_in), _RETRY_MAX_UNAVAILABLE),
+    )
+    error.__cause__ = cause
+    return error
+
+
+def closed(stats: PoolStats) -> RedisPoolError:
+    """Return the error for a caller who came to a closed pool."""
+    return PoolClosedError(
+        f'the pool "{stats.alias}" is closed; get_pool("{stats.alias}") makes a new one',
+        alias=stats.alias,
+        stats=stats,
+        retry_after=_jittered(_RETRY_CLOSED, 2 * _RETRY_CLOSED),
+    )
+
+
+def _queue_seconds(stats: PoolStats) -> float:
+    """Estimate how long the queue needs to drain: each connection serves one per hold."""
+    return (stats.waiting + 1) * stats.mean_hold_seconds / stats.max_connections
+
+
+def _jittered(seconds: float, most: float) -> int:
+    """Return whole seconds from 1 to `most`, spread so that clients do not come together."""
+    base = min(max(1, math.ceil(seconds)), most)
+    return int(min(most, base + random.uniform(0, base)))

@@ -1,0 +1,108 @@
+"""One request's (or task's) leases, by pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from .client import LeasedRedis
+from .pool import RedisPool
+
+__all__ = ["Scope", "current_scope", "enter_scope", "lease_scope", "leave_scope"]
+
+_current: ContextVar[Scope | None] = ContextVar("redis_pool_ext_scope", default=None)
+
+
+class Scope:
+    """The leases of one request: one per pool, made when first asked for.
+
+    `label` names the request in warnings and reports. Nothing refers back from a lease to
+    its scope, so a scope that is dropped frees its connections at once.
+    """
+
+    __slots__ = ("_clients", "_ended", "_label")
+
+    def __init__(self, label: str | None = None) -> None:
+        self._label = label
+        self._clients: dict[RedisPool, LeasedRedis] = {}
+        self._ended = False
+
+    def client(self, pool: RedisPool) -> LeasedRedis:
+        """Return this scope's client for `pool`, the same one each time."""
+        client = self._clients.get(pool)
+        if client is None:
+            # setdefault: of two threads that race here, both get the winner's client.
+            client = self._clients.setdefault(pool, pool.lease(self._label).client())
+        return client
+
+    @property
+    def label(self) -> str | None:
+        """Who holds the leases of this scope."""
+        return self._label
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self._label = label
+        for client in list(self._clients.values()):
+            client.connection_pool.holder = label
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether `end()` was called."""
+        return self._ended
+
+    def end(self) -> None:
+        """Give everything back; twice is fine. Every lease ends, also if one fails to."""
+        self._ended = True
+        while self._clients:
+            _pool, client = self._clients.popitem()
+            try:
+                client.connection_pool.end()
+            except BaseException:
+                self.end()
+                raise
+
+
+def current_scope() -> Scope | None:
+    """Return the scope of the running request or task, or None outside of one.
+
+    A scope that has ended does not count: a task that outlives its request borrows per
+    command.
+    """
+    scope = _current.get()
+    return None if scope is None or scope.has_ended else scope
+
+
+def enter_scope(scope: Scope) -> Scope | None:
+    """Make `scope` the current one; return the one before, for `leave_scope`."""
+    before = _current.get()
+    _current.set(scope)
+    return before
+
+
+def leave_scope(before: Scope | None) -> None:
+    """Make `before` current again. Does not end the scope that is left."""
+    # Not ContextVar.reset(): a token works in the context that made it only, and a web
+    # request may end in another one.
+    _current.set(before)
+
+
+@contextmanager
+def lease_scope(label: str | None = None) -> Iterator[Scope]:
+    """Hold one connection per pool for the length of the block, for tasks and commands.
+
+    Inside, `get_redis(alias)` returns the leased client. Nested in another scope (a
+    request's, or another `lease_scope`) it joins that one, and ends nothing.
+    """
+    outer = current_scope()
+    if outer is not None:
+        yield outer
+        return
+    scope = Scope(label)
+    before = enter_scope(scope)
+    try:
+        yield scope
+    finally:
+        leave_scope(before)
+        scope.end()

@@ -1,0 +1,120 @@
+"""The pool's numbers: what it counts, and the frozen snapshot that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["Counters", "PoolStats"]
+
+
+@dataclass(slots=True)
+class Counters:
+    """Running totals since the pool was made; changed only under the pool's lock."""
+
+    acquired: int = 0
+    waited: int = 0
+    timed_out: int = 0
+    queue_full: int = 0
+    unavailable: int = 0
+    closed: int = 0
+    cancelled: int = 0
+    wait_seconds: float = 0.0
+    wait_seconds_max: float = 0.0
+    released: int = 0
+    hold_seconds: float = 0.0
+    double_releases: int = 0
+    created: int = 0
+    create_failures: int = 0
+    create_seconds: float = 0.0
+    discarded: dict[str, int] = field(default_factory=dict)
+
+    def add_wait(self, seconds: float) -> None:
+        """Count the time that one caller stood in the queue, served or not."""
+        self.waited += 1
+        self.wait_seconds += seconds
+        self.wait_seconds_max = max(self.wait_seconds_max, seconds)
+
+    def add_refusal(self, name: str) -> None:
+        """Count one caller who got nothing, under the name of the reason."""
+        setattr(self, name, getattr(self, name) + 1)
+
+    def add_discard(self, reason: str) -> None:
+        """Count one connection that was closed instead of kept."""
+        self.discarded[reason] = self.discarded.get(reason, 0) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStats:
+    """One consistent look at a pool; all times in seconds.
+
+    Sizes (now): `in_use + idle + connecting <= max_connections`; `waiting` callers are
+    queued; `circuit` is "closed", "open" or "probing".
+
+    Totals: every request for a connection ends as one of `acquired`, `timed_out`,
+    `queue_full`, `unavailable`, `closed` or `cancelled` (an exception, say a signal's,
+    reached the caller while it queued or dialled). `waited` of them stood in the queue,
+    for `wait_seconds` altogether: those who failed included. `hold_seconds` is what
+    `released` connections were out for. `discarded` counts closed connections by reason.
+    """
+
+    alias: str
+    max_connections: int
+    in_use: int
+    idle: int
+    connecting: int
+    waiting: int
+    generation: int
+    circuit: str
+    is_closed: bool
+
+    acquired: int
+    waited: int
+    timed_out: int
+    queue_full: int
+    unavailable: int
+    closed: int
+    cancelled: int
+    wait_seconds: float
+    wait_seconds_max: float
+    released: int
+    hold_seconds: float
+    double_releases: int
+    created: int
+    create_failures: int
+    create_seconds: float
+    discarded: Mapping[str, int]
+
+    @property
+    def mean_hold_seconds(self) -> float:
+        """How long a connection was out on average; 0.0 before the first return."""
+        return self.hold_seconds / self.released if self.released else 0.0
+
+    def summary(self) -> str:
+        """Say the sizes in one line, as error messages and reprs show them."""
+        connecting = f" connecting={self.connecting}" if self.connecting else ""
+        return (
+            f"in_use={self.in_use} idle={self.idle}{connecting} "
+            f"waiting={self.waiting} max={self.max_connections}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        data = {name: getattr(self, name) for name in self.__slots__}
+        return data | {"discarded": dict(self.discarded)}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.as_dict(),)
+
+
+def _rebuild(data: dict[str, Any]) -> PoolStats:
+    return PoolStats(**data)
+
+
+def snapshot(counters: Counters, **sizes: Any) -> PoolStats:
+    """Freeze the counters together with the sizes of this moment."""
+    totals = asdict(counters)
+    totals["discarded"] = MappingProxyType(totals["discarded"])
+    return PoolStats(**sizes, **totals)

@@ -1,0 +1,48 @@
+"""A real redis-server for the tests, one per run, and an empty database per test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+import redis
+
+import redis_pool_ext
+from redis_pool_ext.embedded import EmbeddedRedis
+
+# The suite also runs where no framework is installed: those tests are not collected then.
+collect_ignore = [
+    folder
+    for folder, framework in (("django_wing", "django"), ("flask_wing", "flask"))
+    if find_spec(framework) is None
+]
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[EmbeddedRedis]:
+    """The server that all tests share which do not stop or stall it."""
+    with EmbeddedRedis() as server:
+        yield server
+
+
+@pytest.fixture
+def admin(redis_server: EmbeddedRedis) -> Iterator[redis.Redis]:
+    """A plain redis-py client beside the pools under test, on an emptied server."""
+    with redis.Redis(host=redis_server.host, port=redis_server.port) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def url(redis_server: EmbeddedRedis, admin: redis.Redis) -> str:
+    """The shared server's address, with nothing stored there."""
+    return redis_server.url
+
+
+@pytest.fixture(autouse=True)
+def _no_pools_left() -> Iterator[None]:
+    """Leave no pool and no configuration to the next test."""
+    yield
+    redis_pool_ext.configure({})
+    redis_pool_ext.close_pools()
