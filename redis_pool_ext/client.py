@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call"
 """The clients: a `redis.Redis` pinned to a lease, made cheaply.
 
 redis-py builds some thirty response callbacks and two locks for each client (47 us);
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.client import Monitor, Pipeline, PubSub
+from redis.client import CaseInsensitiveDict, Monitor, Pipeline, PubSub
 
 from .connection import GuardedConnection
 
@@ -24,13 +25,15 @@ __all__ = ["ClientFactory", "LeasedPipeline", "LeasedRedis"]
 class LeasedPipeline(Pipeline):
     """A pipeline on a lease: whatever happens, it lets go of the connection."""
 
-    def reset(self) -> None:
+    connection_pool: Lease  # type: ignore[assignment]
+
+    def reset(self) -> None:  # type: ignore[override]  # redis-py's own: RESET is a command, too
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection = self.connection
         try:
             super().reset()
         finally:
-            if self.connection is not None:
+            if connection is not None and self.connection is not None:
                 # redis-py's reset() gives up when UNWATCH times out or is interrupted.
                 self.connection = None
                 connection.disconnect()
@@ -66,7 +69,10 @@ class LeasedRedis(redis.Redis):
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> LeasedPipeline:
         """Return a pipeline that runs on the leased connection."""
         return LeasedPipeline(
-            self.connection_pool, self.response_callbacks, transaction, shard_hint
+            self.connection_pool,  # type: ignore[arg-type]  # a pool of one
+            self.response_callbacks,
+            transaction,
+            shard_hint,
         )
 
     def pubsub(self, **kwargs: Any) -> PubSub:
@@ -85,7 +91,7 @@ class LeasedRedis(redis.Redis):
 
     def set_response_callback(self, command: str, callback: Callable[..., Any]) -> None:
         """Set a callback for this client alone."""
-        self.response_callbacks = self.response_callbacks.copy()
+        self.response_callbacks = CaseInsensitiveDict(self.response_callbacks)
         self.response_callbacks[command] = callback
 
 
@@ -114,7 +120,7 @@ class ClientFactory:
 
     def __init__(self, pool: RedisPool) -> None:
         # A template that redis-py itself has built: each client starts as its copy.
-        self._template = vars(redis.Redis(connection_pool=pool)).copy()
+        self._template = vars(redis.Redis(connection_pool=pool)).copy()  # type: ignore[arg-type]
         del self._template["connection_pool"]
 
     def leased(self, lease: Lease) -> LeasedRedis:

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call"
 """A connection that knows what it owes: redis-py's class with a guard in front.
 
 The guard counts commands sent minus replies read, remembers commands that leave state
@@ -9,19 +10,20 @@ from __future__ import annotations
 
 import os
 import socket
-import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.retry import Retry
 
 from .deadline import Deadline
 from .errors import LeaseError, LeaseStateLostError
 from .handshake import HandshakeSocket, rebind
 from .ledger import Slot
+from .packing import NumbersAsText
 from .sticky import STREAMING, Effect, effect, name_of
 
 __all__ = ["GuardedConnection", "guarded"]
@@ -37,14 +39,20 @@ class Home(Protocol):
         """Dial again, within the pool's timeout, for the one who holds `connection`."""
 
 
-_Guarded = redis.Connection if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    _Mixin = redis.Connection
+else:
+    _Mixin = object
 
 
-class GuardedConnection(_Guarded):
+class GuardedConnection(_Mixin):
     """The guard, a mixin: `guarded()` puts it in front of a connection class."""
 
+    _sock: Any
     slot: Slot | None = None
-    home: weakref.ref[Home] | None = None
+    home: Callable[[], Home | None] | None = (
+        None  # weak, or pool and idle list would keep each other
+    )
     generation = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,7 +78,6 @@ class GuardedConnection(_Guarded):
         Raises redis-py's errors of a failed connection. Name resolution is the
         operating system's and is not cut short.
         """
-        retry, self.retry = self.retry, _ONCE
         self._deadline = deadline
         try:
             super().connect()
@@ -80,7 +87,6 @@ class GuardedConnection(_Guarded):
             raise
         finally:
             self._deadline = None
-            self.retry = retry
         self.broken = False
 
     def connect(self) -> None:
@@ -108,7 +114,7 @@ class GuardedConnection(_Guarded):
         if deadline is None:
             return super()._connect()
         if deadline.remaining() == 0.0:
-            raise socket.timeout("the deadline passed before the dial began")
+            raise TimeoutError("the deadline passed before the dial began")
         self._cut_to = deadline
         try:
             sock = super()._connect()
@@ -120,15 +126,24 @@ class GuardedConnection(_Guarded):
         """Put the plain socket in place and forget what the handshake itself sent."""
         if self._deadline is None:
             return
-        self._deadline = None
         if isinstance(self._sock, HandshakeSocket):
             self._use(self._sock.plain)
             self._sock.settimeout(self.socket_timeout)
         self.pending = 0
         self.marks.clear()
         self._settling.clear()
+        self._deadline = None  # last: an exception before this line ends the dial
 
-    # -- the two timeouts, cut to what is left of the deadline while dialling ----------
+    # -- what a deadline changes while dialling ----------------------------------------
+
+    @property
+    def retry(self) -> Retry:
+        """The retry policy of commands; a dial has none."""
+        return self._retry if self._deadline is None else _ONCE
+
+    @retry.setter
+    def retry(self, policy: Retry) -> None:
+        self._retry = policy
 
     @property
     def socket_connect_timeout(self) -> float | None:
@@ -153,6 +168,11 @@ class GuardedConnection(_Guarded):
             return configured
         left = max(self._cut_to.remaining(), 0.001)  # 0 would mean non-blocking
         return left if configured is None else min(left, configured)
+
+    def _construct_command_packer(self, packer: Any) -> Any:
+        """Choose the serializer as redis-py does; make hiredis' safe under signals."""
+        chosen = super()._construct_command_packer(packer)
+        return NumbersAsText(chosen) if isinstance(chosen, HiredisRespSerializer) else chosen
 
     # -- what was sent and what was answered --------------------------------------------
 
@@ -326,8 +346,7 @@ def guarded(connection_class: type[Any]) -> type[GuardedConnection]:
     """
     if not isinstance(connection_class, type):
         raise TypeError(
-            f"connection_class must be a class, such as redis.Connection, not "
-            f"{connection_class!r}"
+            f"connection_class must be a class, such as redis.Connection, not {connection_class!r}"
         )
     if issubclass(connection_class, GuardedConnection):
         return connection_class

@@ -32,30 +32,38 @@ class HandshakeSocket:
             self.plain.settimeout(left)
 
     def sendall(self, data: Any) -> None:
+        """Send all of `data`."""
         self._tighten()
         self.plain.sendall(data)
 
     def recv(self, size: int) -> bytes:
+        """Receive at most `size` bytes."""
         self._tighten()
         return self.plain.recv(size)
 
     def recv_into(self, buffer: Any) -> int:
+        """Receive into `buffer`; return the number of bytes."""
         self._tighten()
         return self.plain.recv_into(buffer)
 
     def settimeout(self, seconds: float | None) -> None:
+        """Set the timeout of the next call, in seconds; it may be cut further."""
         self.plain.settimeout(seconds)
 
     def shutdown(self, how: int) -> None:
+        """Shut the socket down."""
         self.plain.shutdown(how)
 
     def close(self) -> None:
+        """Close the socket."""
         self.plain.close()
 
     def getpeername(self) -> Any:
+        """Return the server's address."""
         return self.plain.getpeername()
 
     def getsockname(self) -> Any:
+        """Return our own address."""
         return self.plain.getsockname()
 
 
@@ -65,6 +73,7 @@ def rebind(parser: Any, old: Any, new: Any) -> None:
     redis-py's parsers keep the socket that they were connected with: hiredis' in
     `_sock`, the Python ones also in their buffer (redis-py 6.4 to 8.1).
     """
-    for reader in (parser, getattr(parser, "_buffer", None)):
+    readers: list[Any] = [parser, getattr(parser, "_buffer", None)]
+    for reader in readers:
         if getattr(reader, "_sock", None) is old:
             reader._sock = new

@@ -7,14 +7,17 @@ and the lease (a pool of one) passes them on.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
-from redis.connection import AbstractConnection, Encoder
+from redis._parsers import Encoder
+from redis.connection import AbstractConnection
 
+_new_himport_registry: Callable[[], Any] | None
 try:
-    from redis.himport import HImportRegistry
+    from redis.himport import HImportRegistry as _new_himport_registry
 except ImportError:  # redis-py before 8.1
-    HImportRegistry = None
+    _new_himport_registry = None
 
 __all__ = ["PoolInterface"]
 
@@ -28,8 +31,8 @@ class PoolInterface:
         self.connection_class = connection_class
         self.connection_kwargs = connection_kwargs
         self.himport_registry = connection_kwargs.get("himport_registry")
-        if self.himport_registry is None and HImportRegistry is not None:
-            self.himport_registry = HImportRegistry()
+        if self.himport_registry is None and _new_himport_registry is not None:
+            self.himport_registry = _new_himport_registry()
             if issubclass(connection_class, AbstractConnection):
                 connection_kwargs["himport_registry"] = self.himport_registry
         # redis-py's telemetry tells pools to the same server apart by this.

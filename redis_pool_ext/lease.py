@@ -12,7 +12,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from redis.connection import ConnectionPoolInterface, Encoder
+from redis._parsers import Encoder
+from redis.connection import ConnectionPoolInterface
 
 from .connection import GuardedConnection
 from .errors import ConnectionPoolTimeoutError, LeaseError

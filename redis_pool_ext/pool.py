@@ -22,7 +22,7 @@ from .deadline import Deadline
 from .errors import LeaseError, RedisPoolError
 from .interface import PoolInterface
 from .lease import Lease
-from .ledger import Ledger, Refusal, Slot, SlotState, Waiter
+from .ledger import Ledger, Refusal, Slot, Waiter
 from .stats import PoolStats
 
 if TYPE_CHECKING:
@@ -32,9 +32,13 @@ __all__ = ["RedisPool"]
 
 logger = logging.getLogger("redis_pool_ext")
 
-# An idle connection is looked at (no round trip) unless it was in use this recently:
-# a busy pool then spends no system call on it.
-LOOK_AFTER = 0.001
+# Seconds. An idle connection is looked at (no round trip) unless it was in use this
+# recently, too short for a server or network to have dropped it since: a pool under load
+# spends no system call on it.
+LOOK_AFTER = 0.00005
+
+# With timeout=0 a caller waits for nobody, but a connection takes its time to make.
+DIAL_AT_LEAST = 0.05
 
 # The server answered, so it is there: these are the configuration's fault, not an outage.
 _ANSWERED = (redis.AuthenticationError, redis.exceptions.AuthorizationError)
@@ -58,7 +62,7 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
     of its own. Raises `ConfigError` for an impossible argument.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  reads like redis-py's constructor, one argument a setting
         self,
         connection_class: type[Any] = Connection,
         max_connections: int = 16,
@@ -165,34 +169,11 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
             connection.retire()  # the parent's socket: close our copy, touch no books
             return
         dirt = connection.dirt()
-        now = monotonic()
         ledger = self._ledger
         with self._lock:
-            slot = connection.slot
-            if slot is None or slot.state is not SlotState.HELD:
-                ledger.counters.double_releases += 1
-                refused = True
-            else:
-                refused = False
-                if dirt is None and connection.generation != ledger.generation:
-                    dirt = "drained"
-                if dirt is None and ledger.is_closed:
-                    dirt = "pool_closed"
-                if dirt is None:
-                    ledger.keep(connection, now)
-                    if ledger.queue:
-                        ledger.serve(now)
-                else:
-                    ledger.count_hold(connection, now)
-                    slot.state = SlotState.CLOSING
-        if refused:
-            raise LeaseError(
-                f'a connection of the pool "{self.alias}" was released twice; the second '
-                "release is ignored",
-                alias=self.alias,
-            )
-        if dirt is not None:
-            self._discard(connection, dirt)
+            reason = ledger.take_back(connection, dirt, monotonic())
+        if reason is not None:
+            self._discard(connection, reason)
         if ledger.graveyard:
             self._bury()
 
@@ -206,7 +187,7 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         while True:
             gift = self._queue(deadline, first) if connection is None else connection
             if isinstance(gift, Slot):
-                return self._dial(gift, deadline)
+                return self._dial(gift, deadline if self.timeout else Deadline(DIAL_AT_LEAST))
             if self._is_fresh(gift) or self._is_alive(gift, deadline):
                 return gift
             self._discard(gift, "stale")
@@ -218,8 +199,10 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         waiter = Waiter(deadline.at)
         waited = 0.0
         try:
-            began = monotonic()
-            if self._join_queue(waiter, first, began):
+            # Not past the deadline, or a caller with timeout=0 would come too late for
+            # what is there to be taken.
+            if self._join_queue(waiter, first, min(monotonic(), deadline.at)):
+                began = monotonic()
                 waiter.wake.acquire(True, deadline.remaining())
                 waited = monotonic() - began
             self._leave_queue(waiter, waited)
@@ -281,7 +264,7 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         """Make a connection in a slot that was opened for it."""
         try:
             kwargs = self.connection_kwargs
-            connection = guarded(self.connection_class)(**kwargs)
+            connection = guarded(self.connection_class)(**kwargs)  # type: ignore[arg-type]  # classes hash
             connection.slot = slot
             connection.home = self._ref
             self._open(connection, slot, deadline)
@@ -401,12 +384,12 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         while this very thread has the lock: then it leaves the work to the lock's owner.
         """
         ledger = self._ledger
-        while ledger.graveyard and self._lock.acquire(False):
-            try:
+        # Not acquire(False): an exception right behind it would leave the lock taken for
+        # good. `with` has no such gap, and where locked() says no, it is not this thread.
+        while ledger.graveyard and not self._lock.locked():
+            with self._lock:
                 ledger.bury()
                 ledger.serve(monotonic())
-            finally:
-                self._lock.release()
 
     def _drop_idle(self, reason: str) -> None:
         """Close every idle connection."""
@@ -534,10 +517,10 @@ def _after_fork_in_child() -> None:
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _weakly(ref: weakref.ref[RedisPool]) -> Callable[[], None]:
+def _weakly(ref: weakref.ref[RedisPool]) -> Callable[[object], None]:
     """Return a call of the pool's `_bury` that does not keep the pool alive."""
 
-    def bury() -> None:
+    def bury(_slot_ref: object) -> None:
         pool = ref()
         if pool is not None:
             pool._bury()

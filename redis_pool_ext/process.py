@@ -34,7 +34,7 @@ def configure(settings: Mapping[str, Any], where: str = "REDIS_POOLS") -> None:
     Replaces what was set before: pools whose settings are gone close, connections in use
     when they come back. Raises `ConfigError` with every problem, and then changes nothing.
     """
-    global _configs  # noqa: PLW0603  one process, one configuration
+    global _configs
     configs = read_settings(settings, where)
     with _lock:
         before, _configs = _configs, configs
@@ -77,7 +77,7 @@ def pool_for(config: PoolConfig) -> RedisPool:
     """Return the one pool of this process with these settings."""
     # Read without the lock: the list is only ever replaced or grown, and a pool that is
     # missed is looked for again under it.
-    for known, pool in list(_pools):
+    for known, pool in _pools:
         if known is config and not pool.is_closed:
             return pool
     with _lock:
@@ -92,7 +92,7 @@ def pool_for(config: PoolConfig) -> RedisPool:
 
 def pools() -> list[RedisPool]:
     """Return the pools that were made so far."""
-    return [pool for _config, pool in list(_pools)]
+    return [pool for _config, pool in _pools]
 
 
 def close_pools() -> None:
