@@ -22,11 +22,14 @@ class NumbersAsText:
     def pack(self, *args: Any) -> Any:
         """Pack one command. Raises `redis.DataError` for what cannot be packed."""
         for arg in args:
-            if isinstance(arg, int | float):
+            if type(arg) in _NUMBERS:
                 return self._pack(*map(_as_text, args))
         return self._pack(*args)
 
 
+# These types exactly, as in hiredis: it refuses bool and other subclasses.
+_NUMBERS = frozenset((int, float))
+
+
 def _as_text(arg: Any) -> Any:
-    # A bool is left to hiredis, which refuses it: Redis has none.
-    return repr(arg) if isinstance(arg, int | float) and not isinstance(arg, bool) else arg
+    return repr(arg) if type(arg) in _NUMBERS else arg

@@ -1,0 +1,85 @@
+"""The books, without threads: who is given what, and what a struck call leaves behind."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from redis_pool_ext import RedisPool
+from redis_pool_ext.ledger import Refusal, Waiter
+
+from .support.stub import StubConnection
+
+
+@pytest.fixture
+def pool():
+    """A pool of one, its connection idle."""
+    pool = RedisPool(StubConnection, max_connections=1, timeout=0.05)
+    pool.release(pool.get_connection())
+    return pool
+
+
+def queue_up(pool: RedisPool, patience: float) -> Waiter:
+    waiter = Waiter(time.monotonic() + patience)
+    pool._ledger.queue[waiter] = None
+    return waiter
+
+
+def test_expired_waiter_is_passed_over(pool):
+    """The next live one is served; the expired one gets nothing, and is woken to see it."""
+    kept = pool.get_connection()
+    expired, alive = queue_up(pool, -1), queue_up(pool, 60)
+    pool.release(kept)
+
+    assert (expired.gift, alive.gift) == (None, kept)
+    assert not expired.wake.locked()
+    assert not pool._ledger.queue
+
+
+def test_idle_connection_is_the_waiters_even_if_a_call_was_struck(pool):
+    """An exception between the return and the hand-off: the next caller does not overtake."""
+    waiter = queue_up(pool, 60)  # idle and queued at once, as a struck call leaves it
+    with pytest.raises(Exception, match="no connection within"):
+        pool.get_connection()
+
+    assert waiter.gift is not None
+
+
+def test_gift_that_was_written_but_not_announced_is_announced_later(pool):
+    """An exception between the gift and the wake: the next call finishes the work."""
+    waiter = queue_up(pool, 60)
+    waiter.gift = pool._ledger.take_idle(time.monotonic())
+    pool._ledger.serve(time.monotonic())
+
+    assert not waiter.wake.locked()
+    assert not pool._ledger.queue
+
+
+def test_waiter_that_vanished_with_its_gift_costs_a_connection_but_no_slot(pool):
+    """A caller that was struck twice leaves a waiter that nobody reads."""
+    kept = pool.get_connection()
+    queue_up(pool, 60)
+    pool.release(kept)
+    del kept
+
+    assert pool.stats().in_use == 0
+    assert pool.get_connection()
+
+
+@pytest.mark.parametrize("refusal", list(Refusal))
+def test_each_refusal_has_a_counter(pool, refusal):
+    """Every way to get nothing is counted under its own name."""
+    pool._ledger.counters.add_refusal(refusal.value)
+
+    assert getattr(pool.stats(), refusal.value) == 1
+
+
+def test_leaving_the_queue_does_not_search_it(pool):
+    """Removing one waiter of many is one step, not a walk."""
+    queue = pool._ledger.queue
+    waiters = [queue_up(pool, 60) for _ in range(1000)]
+    queue.pop(waiters[500], None)
+
+    assert len(queue) == 999
+    assert next(iter(queue)) is waiters[0]
