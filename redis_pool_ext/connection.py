@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
@@ -338,7 +337,9 @@ class GuardedConnection(_Mixin):
         return bool(self.pid != os.getpid())
 
 
-@lru_cache(maxsize=64)
+_guards: dict[type[Any], type[GuardedConnection]] = {}
+
+
 def guarded(connection_class: type[Any]) -> type[GuardedConnection]:
     """Return `connection_class` with the guard in front, the same class each time.
 
@@ -350,4 +351,8 @@ def guarded(connection_class: type[Any]) -> type[GuardedConnection]:
         )
     if issubclass(connection_class, GuardedConnection):
         return connection_class
-    return type(f"Guarded{connection_class.__name__}", (GuardedConnection, connection_class), {})
+    if connection_class not in _guards:
+        name = f"Guarded{connection_class.__name__}"
+        guard = type(name, (GuardedConnection, connection_class), {})
+        return _guards.setdefault(connection_class, guard)
+    return _guards[connection_class]

@@ -11,12 +11,12 @@ into the graveyard. So a slot cannot be lost, whatever happened to its holder.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from enum import Enum
 from itertools import count
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from .circuit import Circuit
@@ -93,7 +93,7 @@ class Waiter:
         self.deadline = deadline
         self.gift: GuardedConnection | Slot | None = None
         self.refusal: Refusal | None = None
-        self.wake = Lock()
+        self.wake = threading.Lock()  # looked up here: gevent may have patched it by now
         self.wake.acquire()
 
 

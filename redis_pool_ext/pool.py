@@ -243,7 +243,8 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         elif gift is not None:
             self.release(gift)
         else:
-            self._ledger.counters.cancelled += 1
+            with self._lock:
+                self._ledger.counters.cancelled += 1
 
     def _refused(self, refusal: Refusal) -> RedisPoolError:
         """Count a refusal and return its error."""
@@ -263,8 +264,7 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
     def _dial(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
         """Make a connection in a slot that was opened for it."""
         try:
-            kwargs = self.connection_kwargs
-            connection = guarded(self.connection_class)(**kwargs)  # type: ignore[arg-type]  # classes hash
+            connection = guarded(self.connection_class)(**self.connection_kwargs)
             connection.slot = slot
             connection.home = self._ref
             self._open(connection, slot, deadline)
@@ -284,13 +284,22 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         slot = connection.slot
         if slot is None or connection.is_inherited:
             raise LeaseError("this connection belongs to another process, or was given back")
-        with self._lock:
-            admitted = self._ledger.circuit.admits(monotonic())
-            if admitted:
-                self._ledger.connecting(slot)
-        if not admitted:
-            raise self._refused(Refusal.UNAVAILABLE)
-        self._open(connection, slot, Deadline(self.timeout))
+        ledger = self._ledger
+        try:
+            with self._lock:
+                now = monotonic()
+                if connection.broken:
+                    ledger.doubted_at = now
+                admitted = ledger.circuit.admits(now)
+                if admitted:
+                    ledger.connecting(slot)
+            if not admitted:
+                raise self._refused(Refusal.UNAVAILABLE)
+            self._open(connection, slot, Deadline(self.timeout))
+        except BaseException:
+            with self._lock:
+                ledger.not_connecting(slot.key)
+            raise
 
     def _open(self, connection: GuardedConnection, slot: Slot, deadline: Deadline) -> None:
         """Dial under the deadline and enter in the books how that ended."""
@@ -300,7 +309,10 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         try:
             connection.open(deadline)
         except BaseException as error:
-            raise self._dial_failed(slot, error) from error
+            shown = self._dial_failed(slot, error)
+            if shown is error:
+                raise
+            raise shown from error
         with self._lock:
             now = monotonic()
             ledger.connected(slot, connection, now)
