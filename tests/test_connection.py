@@ -41,10 +41,13 @@ def test_unix_socket_works(tmp_path):
     from redis_pool_ext.embedded import EmbeddedRedis
 
     path = tmp_path / "redis.sock"
-    with EmbeddedRedis("--unixsocket", str(path)):
-        with RedisPool.from_url(f"unix://{path}?db=2") as pool, pool.lease() as client:
-            assert client.client_info()["db"] == 2
-            assert client.connection_pool.get_connection()._sock.family == socket.AF_UNIX
+    with (
+        EmbeddedRedis("--unixsocket", str(path)),
+        RedisPool.from_url(f"unix://{path}?db=2") as pool,
+        pool.lease() as client,
+    ):
+        assert client.client_info()["db"] == 2
+        assert client.connection_pool.get_connection()._sock.family == socket.AF_UNIX
 
 
 class Colour(enum.IntEnum):
@@ -55,8 +58,13 @@ class Colour(enum.IntEnum):
 
 @pytest.mark.parametrize(
     "command",
-    [("SET", "k", 1), ("SET", b"k", -1.5, "PX", 10**20), ("SET", "k", 1e300)]
-    + [("CONFIG GET", "x", bytearray(b"y")), ("ECHO", "é")],
+    [
+        ("SET", "k", 1),
+        ("SET", b"k", -1.5, "PX", 10**20),
+        ("SET", "k", 1e300),
+        ("CONFIG GET", "x", bytearray(b"y")),
+        ("ECHO", "é"),
+    ],
     ids=repr,
 )
 def test_numbers_as_text_are_the_same_bytes(command):

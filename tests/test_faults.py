@@ -121,11 +121,13 @@ class TestNoWaitTooLong:
 
     def test_command_on_a_silent_server_costs_socket_timeout(self, proxy):
         """The wait for a reply is redis-py's socket_timeout, once, without retries."""
-        with RedisPool.from_url(proxy.url, timeout=TIMEOUT, socket_timeout=0.2) as pool:
-            with pool.lease() as client:
-                client.ping()
-                proxy.swallow()
-                error, seconds = timed(client.ping)
+        with (
+            RedisPool.from_url(proxy.url, timeout=TIMEOUT, socket_timeout=0.2) as pool,
+            pool.lease() as client,
+        ):
+            client.ping()
+            proxy.swallow()
+            error, seconds = timed(client.ping)
         assert isinstance(error, redis.TimeoutError)
         assert seconds < 0.2 + SLACK
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from contextlib import suppress
 from typing import Self
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -62,10 +63,8 @@ class FaultyProxy:
             self._spawn(self._accept, self._listener)
 
     def refuse(self) -> None:
-        try:
+        with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._listener.close()
 
     def cut(self, *, reset: bool = False) -> None:
