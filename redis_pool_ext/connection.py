@@ -53,6 +53,7 @@ class GuardedConnection(_Mixin):
         None  # weak, or pool and idle list would keep each other
     )
     generation = 0
+    _should_reconnect = False  # redis-py 7 and later set it, for maintenance
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.marks: set[str] = set()
@@ -262,7 +263,7 @@ class GuardedConnection(_Mixin):
             return "unread reply"
         if self.marks:
             return "left in " + ", ".join(sorted(self.marks))
-        return "reconnect asked" if self.should_reconnect() else None
+        return "reconnect asked" if self._should_reconnect else None
 
     def transaction_over(self) -> None:
         """Forget a WATCH or MULTI lost with its socket: its pipeline was told, and ended."""
@@ -330,6 +331,11 @@ class GuardedConnection(_Mixin):
         """Close for good: whoever still refers to this connection cannot revive it."""
         self.slot = None
         self.disconnect()
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether there is a socket (redis-py 6 cannot say)."""
+        return self._sock is not None
 
     @property
     def is_inherited(self) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import redis.connection
 from redis._parsers import Encoder
 from redis.connection import AbstractConnection
 
@@ -19,7 +20,12 @@ try:
 except ImportError:  # redis-py before 8.1
     _new_himport_registry = None
 
-__all__ = ["PoolInterface"]
+if TYPE_CHECKING:
+    from redis.connection import ConnectionPoolInterface
+else:  # redis-py before 8 has no such class, and asks for none
+    ConnectionPoolInterface = getattr(redis.connection, "ConnectionPoolInterface", object)
+
+__all__ = ["ConnectionPoolInterface", "PoolInterface"]
 
 
 class PoolInterface:

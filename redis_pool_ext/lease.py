@@ -13,10 +13,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from redis._parsers import Encoder
-from redis.connection import ConnectionPoolInterface
 
 from .connection import GuardedConnection
 from .errors import ConnectionPoolTimeoutError, LeaseError
+from .interface import ConnectionPoolInterface
 
 if TYPE_CHECKING:
     from redis.retry import Retry

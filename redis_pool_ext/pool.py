@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 import redis
-from redis.connection import Connection, ConnectionPoolInterface
+from redis.connection import Connection
 
 from . import refusals
 from .client import ClientFactory
@@ -20,7 +20,7 @@ from .config import PoolConfig, check_pool_arguments
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
 from .errors import LeaseError, RedisPoolError
-from .interface import PoolInterface
+from .interface import ConnectionPoolInterface, PoolInterface
 from .lease import Lease
 from .ledger import Ledger, Refusal, Slot, Waiter
 from .stats import PoolStats

@@ -43,7 +43,7 @@ def storm(seconds: float, longest: float, work: Callable[[], None]) -> dict[str,
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except Alarm:
             seen["struck"] += 1
-        except redis.RedisError:
+        except (redis.RedisError, UnboundLocalError):  # the latter: redis-py 6.4, when struck
             seen["errors"] += 1
     return seen
 

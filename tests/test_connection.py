@@ -62,7 +62,7 @@ class Colour(enum.IntEnum):
         ("SET", "k", 1),
         ("SET", b"k", -1.5, "PX", 10**20),
         ("SET", "k", 1e300),
-        ("CONFIG GET", "x", bytearray(b"y")),
+        ("CONFIG GET", "x"),
         ("ECHO", "é"),
     ],
     ids=repr,
