@@ -1,0 +1,1 @@
+"""A live poll in Django: votes, sessions and a rate limit on one small Redis pool."""

@@ -1,0 +1,1 @@
+"""The two example applications, as their users start them."""

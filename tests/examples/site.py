@@ -1,0 +1,166 @@
+"""An example in a process of its own, and the visitors that it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+ROOT = Path(__file__).resolve().parents[2]
+MAX = 2  # connections in the pool of the shared site
+PATIENCE = 20  # seconds, for a start or an end
+# Django's runserver leaves its listening socket to the garbage collector.
+WARNINGS = ("-W", "error", "-W", "ignore::ResourceWarning")
+HTML = "text/html,application/xhtml+xml,*/*;q=0.8"  # what a browser says about a page
+
+
+class Reply(NamedTuple):
+    """A response that was read to its end."""
+
+    status: int
+    headers: Any
+    text: str
+
+    def json(self) -> Any:
+        """What the JSON says."""
+        return json.loads(self.text)
+
+
+class Site:
+    """`python -m <package>` on a free port, stopped at the end of the `with` block.
+
+    Its output and its temporary files go to `folder`.
+    """
+
+    def __init__(self, package: str, folder: Path, **env: str) -> None:
+        self.package = package
+        self.folder = folder
+        self.port = _free_port()
+        self.env = clean_environment(folder) | {"PORT": str(self.port)} | env
+
+    def __enter__(self) -> Self:
+        with (self.folder / "output").open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *WARNINGS, "-m", self.package],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self.env,
+                cwd=ROOT,
+            )
+        try:
+            self._wait_until_it_answers()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return (self.folder / "output").read_text()
+
+    def visitor(self) -> Visitor:
+        """Somebody who has not been here before."""
+        return Visitor(f"http://127.0.0.1:{self.port}")
+
+    def pool(self) -> dict[str, Any]:
+        """Return the pool's numbers; asking takes no connection."""
+        numbers: dict[str, Any] = self.visitor().get("/pool.json").json()
+        return numbers
+
+    def wait_for_pool(self, **expected: int) -> None:
+        """Wait until the pool has these numbers."""
+        end = time.monotonic() + PATIENCE
+        while not expected.items() <= (numbers := self.pool()).items():
+            assert time.monotonic() < end, numbers
+            time.sleep(0.02)
+
+    def _wait_until_it_answers(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            assert self.process.poll() is None, self.output
+            try:
+                self.visitor().get("/pool.json")
+            except URLError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError(f"no answer in time: {self.output}")
+
+
+class Visitor:
+    """A browser without JavaScript: keeps cookies, fills forms, follows no redirect."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.cookies = SimpleCookie()
+        self._opener = build_opener(_StayHere())
+
+    def get(self, path: str = "/", accept: str = HTML) -> Reply:
+        """Ask for a page, or for what else is there."""
+        return self._send(Request(self.address + path, headers={"Accept": accept}))
+
+    def post(self, path: str, accept: str = HTML, **fields: str) -> Reply:
+        """Send the page's form with what is hidden in it."""
+        hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', self.get().text)
+        return self.post_only(path, {"Accept": accept}, **dict(hidden), **fields)
+
+    def post_only(self, path: str, headers: dict[str, str], **fields: str) -> Reply:
+        """Send a form that the visitor has never seen."""
+        data = urlencode(fields).encode()
+        return self._send(Request(self.address + path, data, headers, method="POST"))
+
+    def vote(self, slug: str, accept: str = HTML) -> Reply:
+        """Press one of the buttons."""
+        return self.post("/vote/", accept, choice=slug)
+
+    def _send(self, request: Request) -> Reply:
+        cookies = [f"{name}={morsel.value}" for name, morsel in self.cookies.items()]
+        request.add_header("Cookie", "; ".join(cookies))
+        try:
+            response = self._opener.open(request, timeout=PATIENCE)
+        except HTTPError as error:
+            response = error
+        with response:
+            for cookie in response.headers.get_all("Set-Cookie", []):
+                self.cookies.load(cookie)
+            return Reply(response.status, response.headers, response.read().decode())
+
+
+class _StayHere(HTTPRedirectHandler):
+    def redirect_request(self, *_args: Any) -> None:
+        return None
+
+
+def clean_environment(folder: Path) -> dict[str, str]:
+    """Return the environment without what the examples would read from it."""
+    unset = ("REDIS_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DJANGO_SETTINGS_MODULE")
+    inherited = {name: value for name, value in os.environ.items() if name not in unset}
+    return inherited | {"TMPDIR": str(folder)}
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port

@@ -1,0 +1,37 @@
+"""The Flask example."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from .contract import PollContract
+from .site import ROOT, Site, Visitor, clean_environment
+
+
+class TestFlaskExample(PollContract):
+    """`python -m example_flask`."""
+
+    package = "example_flask"
+
+    def test_flask_command_finds_the_application(self, tmp_path: Path) -> None:
+        """`flask --app example_flask` works without a word about factories."""
+        ended = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "flask", "--app", "example_flask", "routes"],
+            cwd=ROOT,
+            env=clean_environment(tmp_path) | {"REDIS_URL": "redis://localhost:1/0"},
+            timeout=20,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "/board.json" in ended.stdout
+
+    def test_old_browser_is_judged_by_its_origin(self, site: Site, visitor: Visitor) -> None:
+        """Without Sec-Fetch-Site, Origin tells the own page from another site's."""
+        own = {"Origin": f"http://127.0.0.1:{site.port}"}
+        assert visitor.post_only("/vote/", own, choice="good-queue").status == 303
+        other = {"Origin": f"http://127.0.0.1:{site.port + 1}"}
+        assert visitor.post_only("/vote/", other, choice="good-queue").status == 403
