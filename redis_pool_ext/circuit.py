@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import random
 
+import redis
+
 __all__ = ["Circuit"]
 
 FAILURES_TO_OPEN = 3
@@ -17,8 +19,8 @@ class Circuit:
 
     No lock of its own: every method is called under the pool's lock. No thread either:
     the first caller after the backoff is the prober, everybody else is told at once.
-    The backoff doubles from 0.1 s to 5 s with full jitter (never under half of it), so
-    that many processes do not knock together.
+    The backoff doubles from 0.1 s to 5 s; each is cut by up to a half at random, so that
+    many processes do not knock together.
     """
 
     __slots__ = ("_failures", "_prober", "last_error", "next_probe")
@@ -63,10 +65,19 @@ class Circuit:
     def failed(self, now: float, error: BaseException) -> None:
         """Note a dial that did not reach the server."""
         self._failures += 1
-        # A copy has no traceback: that would keep the caller's frames, and all that
-        # they hold, alive for as long as the server is down.
-        self.last_error = copy.copy(error)
+        self.last_error = _without_traceback(error)
         steps = min(self._failures - FAILURES_TO_OPEN, 16)
         if steps >= 0:
             backoff = min(BACKOFF_CAP, BACKOFF_BASE * 2.0**steps)
             self.next_probe = now + random.uniform(backoff / 2, backoff)
+
+
+def _without_traceback(error: BaseException) -> BaseException:
+    """Return a copy of an error, to be kept for as long as the server is down.
+
+    A traceback would keep the caller's frames alive, and all that these hold.
+    """
+    try:
+        return copy.copy(error)
+    except Exception:  # a class of somebody else's that is not made from its `args`
+        return redis.ConnectionError(f"{type(error).__name__}: {error}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
@@ -286,11 +287,10 @@ class GuardedConnection(_Mixin):
             sock.setblocking(False)
             sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
+            sock.settimeout(self.socket_timeout)
             return True
         except OSError:
-            return False
-        finally:
-            sock.settimeout(self.socket_timeout)
+            pass
         return False
 
     def answers(self, deadline: Deadline) -> bool:
@@ -326,6 +326,18 @@ class GuardedConnection(_Mixin):
         self.marks.clear()
         self._settling.clear()
         super().disconnect(*args, **kwargs)
+
+    def interrupt(self) -> None:
+        """End an exchange that another thread is in; it will see a closed socket.
+
+        The socket is shut down, not closed: the other thread may be inside `recv`, and a
+        closed descriptor can be somebody else's by then. A dial is left to its deadline,
+        or the server would seem to be down.
+        """
+        sock = self._sock
+        if sock is not None and self._deadline is None:
+            with suppress(OSError, AttributeError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def retire(self) -> None:
         """Close for good: whoever still refers to this connection cannot revive it."""

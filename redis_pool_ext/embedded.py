@@ -67,8 +67,7 @@ class EmbeddedRedis:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self.stop()
-        self._folder.cleanup()
+        self.close()
 
     @property
     def url(self) -> str:
@@ -100,6 +99,11 @@ class EmbeddedRedis:
         if process is not None:
             process.kill()  # nothing to save
             process.wait()
+
+    def close(self) -> None:
+        """Stop for good, and remove the server's folder."""
+        self.stop()
+        self._folder.cleanup()
 
     def _spawn(self, port: int) -> subprocess.Popen[bytes]:
         command = [str(self.program), "--port", str(port), "--bind", self.host]

@@ -42,7 +42,7 @@ class Lease(ConnectionPoolInterface):
 
     def __init__(self, pool: RedisPool, holder: str | None = None) -> None:
         self.pool = pool
-        self.holder = holder
+        self._holder = holder
         self.himport_registry = pool.himport_registry
         self._connection: GuardedConnection | None = None
         self._extra: list[GuardedConnection] = []  # those of pubsub() and monitor()
@@ -52,6 +52,17 @@ class Lease(ConnectionPoolInterface):
         # Held by the thread whose turn it is, from taking the connection out to putting
         # it back; re-entrant, as a command may run inside that thread's own WATCH.
         self._turn = threading.RLock()
+
+    @property
+    def holder(self) -> str | None:
+        """Who borrows, for warnings and reports."""
+        return self._holder
+
+    @holder.setter
+    def holder(self, name: str | None) -> None:
+        self._holder = name
+        for connection in (self._connection, *self._extra):
+            self._sign(connection)
 
     def __enter__(self) -> LeasedRedis:
         return self.client()
@@ -106,17 +117,20 @@ class Lease(ConnectionPoolInterface):
             return
         if self._depth:
             self._put_back()
-        if self._depth == 0 and self.pool.hold == "command":
-            self.give_back()
+        if self._depth == 0 and (self._ended or self.pool.hold == "command"):
+            self._give_back_now()
 
     def _take(self) -> GuardedConnection:
         connection = self._connection = self.pool.get_connection()
+        self._sign(connection)
         if self._ended:  # by another thread, while this one was waiting
-            self.give_back()
             raise self._misuse()
-        if connection.slot is not None:
-            connection.slot.holder = self.holder
         return connection
+
+    def _sign(self, connection: GuardedConnection | None) -> None:
+        """Write into the pool's books who has the connection."""
+        if connection is not None and connection.slot is not None:
+            connection.slot.holder = self._holder
 
     def _put_back(self) -> None:
         self._depth -= 1
@@ -133,8 +147,7 @@ class Lease(ConnectionPoolInterface):
             raise self._misuse()
         connection = self.pool.get_connection()
         self._extra.append(connection)
-        if connection.slot is not None:
-            connection.slot.holder = self.holder
+        self._sign(connection)
         return connection
 
     # -- giving back -------------------------------------------------------------------
@@ -143,27 +156,57 @@ class Lease(ConnectionPoolInterface):
         """Give the connection back early; the next command takes one again.
 
         State that was set up on it (WATCH, SELECT, ...) is gone then, and a pipeline that
-        still has the connection cannot go on.
+        still has the connection cannot go on. Raises `ConnectionPoolTimeoutError` when
+        another thread keeps the connection for longer than the pool's `timeout`.
         """
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if self._depth and not connection.is_inherited:
-            # Somebody inside an exchange still refers to it, and must not meet the next
-            # borrower there.
-            connection.disconnect()
-        self.pool.release(connection)
+        if self._pid != os.getpid():
+            raise self._misuse()
+        if not self._turn.acquire(timeout=self.pool.timeout):
+            raise self._busy()
+        try:
+            self._give_back_now()
+        finally:
+            self._turn.release()
 
     def end(self) -> None:
-        """End the lease: everything it holds goes back to the pool. Twice is fine."""
+        """End the lease: everything it holds goes back to the pool. Twice is fine.
+
+        Never waits: where another thread is in the middle of an exchange, its socket is
+        shut down, and that thread gives the connection back as it leaves.
+        """
         self._ended = True
         try:
-            self.give_back()
+            if not self._give_back_now():
+                connection = self._connection
+                if connection is not None:
+                    connection.interrupt()
         finally:
             while self._extra:
                 connection = self._extra.pop()
                 connection.disconnect()  # subscribed, most likely
                 self.pool.release(connection)
+
+    def _give_back_now(self) -> bool:
+        """Give back what is held; False when it is another thread's turn."""
+        if self._pid != os.getpid():
+            # After a fork: our copy of the socket only; who had the turn is not here.
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                self.pool.release(connection)
+            return True
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                if self._depth:
+                    # A pipeline of this thread still refers to it, and must not meet the
+                    # next borrower there.
+                    connection.disconnect()
+                self.pool.release(connection)
+            return True
+        finally:
+            self._turn.release()
 
     @property
     def has_ended(self) -> bool:

@@ -19,7 +19,7 @@ from .client import ClientFactory
 from .config import PoolConfig, check_pool_arguments
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
-from .errors import LeaseError, RedisPoolError
+from .errors import LeaseError, PoolUnavailableError, RedisPoolError
 from .interface import ConnectionPoolInterface, PoolInterface
 from .lease import Lease
 from .ledger import Ledger, Refusal, Slot, Waiter
@@ -41,7 +41,11 @@ LOOK_AFTER = 0.00005
 DIAL_AT_LEAST = 0.05
 
 # The server answered, so it is there: these are the configuration's fault, not an outage.
-_ANSWERED = (redis.AuthenticationError, redis.exceptions.AuthorizationError)
+_ANSWERED = (
+    redis.AuthenticationError,
+    redis.exceptions.AuthorizationError,
+    redis.ResponseError,
+)
 _UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, OSError)
 
 # Reasons to close a connection that are nobody's mistake; any other one is logged.
@@ -191,6 +195,8 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
             if self._is_fresh(gift) or self._is_alive(gift, deadline):
                 return gift
             self._discard(gift, "stale")
+            with self._lock:
+                self._ledger.counters.acquired -= 1
             # It had its turn and got a dead connection, so it goes to the front.
             connection, first = None, True
 
@@ -211,7 +217,10 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
             raise
         if waiter.gift is not None:
             return waiter.gift
-        raise self._refused(waiter.refusal or Refusal.TIMED_OUT)
+        refusal = waiter.refusal or Refusal.TIMED_OUT
+        with self._lock:
+            self._ledger.counters.add_refusal(refusal.value)
+        raise self._refused(refusal)
 
     def _join_queue(self, waiter: Waiter, first: bool, now: float) -> bool:
         """Queue up, and tell whether there is anything to wait for."""
@@ -239,7 +248,7 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         self._leave_queue(waiter, 0.0)
         gift = waiter.gift
         if isinstance(gift, Slot):
-            self._free(gift)
+            self._free(gift, outcome="cancelled")
         elif gift is not None:
             self.release(gift)
         else:
@@ -247,10 +256,9 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
                 self._ledger.counters.cancelled += 1
 
     def _refused(self, refusal: Refusal) -> RedisPoolError:
-        """Count a refusal and return its error."""
+        """Return the error for a caller who gets nothing."""
         ledger = self._ledger
         with self._lock:
-            ledger.counters.add_refusal(refusal.value)
             stats = ledger.stats()
             cause, probe_in = ledger.circuit.last_error, ledger.circuit.next_probe - monotonic()
         if refusal is Refusal.CLOSED:
@@ -268,8 +276,8 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
             connection.slot = slot
             connection.home = self._ref
             self._open(connection, slot, deadline)
-        except BaseException:
-            self._free(slot)
+        except BaseException as error:
+            self._free(slot, outcome=_outcome(error))
             raise
         with self._lock:
             self._ledger.counters.acquired += 1
@@ -324,18 +332,20 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
     def _dial_failed(self, slot: Slot, error: BaseException) -> BaseException:
         """Enter a failed dial in the books; return what the caller shall see."""
         ledger = self._ledger
-        unreachable = isinstance(error, _UNREACHABLE) and not isinstance(error, _ANSWERED)
+        answered = isinstance(error, _ANSWERED)
+        unreachable = isinstance(error, _UNREACHABLE) and not answered
         with self._lock:
             now = monotonic()
+            stats = ledger.stats()
             ledger.not_connecting(slot.key)
             ledger.counters.create_failures += 1
             if unreachable:
                 ledger.circuit.failed(now, error)
-                ledger.counters.unavailable += 1
+            elif answered:
+                ledger.circuit.succeeded()
             if ledger.circuit.is_open:
                 ledger.refuse_all(Refusal.UNAVAILABLE)
             ledger.serve(now)
-            stats = ledger.stats()
         return refusals.unavailable(stats, error, 0.0) if unreachable else error
 
     def _is_fresh(self, connection: GuardedConnection) -> bool:
@@ -376,12 +386,17 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         connection.retire()
         self._free(slot, reason if reason in _QUIET else "dirty")
 
-    def _free(self, slot: Slot, reason: str | None = None) -> None:
-        """Return a slot to the pool, and let the next waiter have it."""
+    def _free(self, slot: Slot, reason: str | None = None, outcome: str | None = None) -> None:
+        """Return a slot to the pool, and let the next waiter have it.
+
+        `reason` says why its connection was closed, `outcome` how the dial in it ended.
+        """
         ledger = self._ledger
         with self._lock:
             now = monotonic()
             ledger.close_slot(slot)
+            if outcome is not None:
+                ledger.counters.add_refusal(outcome)
             if reason is not None:
                 ledger.counters.add_discard(reason)
             if reason == "error":
@@ -431,7 +446,9 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         """Give out nothing any more; waiters fail at once with `PoolClosedError`.
 
         Idle connections close now, those in use when they come back. Closing twice is
-        fine. There is no way to reopen: make another pool.
+        fine. There is no way to reopen: make another pool. `redis.Redis.from_pool(pool)`
+        owns its pool and closes it with itself; to share one use
+        `redis.Redis(connection_pool=pool)`.
         """
         with self._lock:
             self._ledger.is_closed = True
@@ -512,6 +529,13 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
             self._start_books(closed=closed)
         for connection in inherited:
             connection.retire()
+
+
+def _outcome(error: BaseException) -> str:
+    """Name the counter for a request whose dial ended with `error`."""
+    if isinstance(error, PoolUnavailableError):
+        return "unavailable"
+    return "failed" if isinstance(error, Exception) else "cancelled"
 
 
 _pools: weakref.WeakSet[RedisPool] = weakref.WeakSet()

@@ -22,7 +22,7 @@ Source = Callable[[], Configs | None]
 # Protects the two below it; pools are made under it, which connects nothing.
 _lock = threading.Lock()
 _configs: Configs | None = None
-_pools: list[tuple[PoolConfig, RedisPool]] = []
+_pools: dict[PoolConfig, RedisPool] = {}
 
 # Asked before the process's own settings; a wing adds one for its application's.
 _sources: list[Source] = []
@@ -37,11 +37,9 @@ def configure(settings: Mapping[str, Any], where: str = "REDIS_POOLS") -> None:
     global _configs
     configs = read_settings(settings, where)
     with _lock:
-        before, _configs = _configs, configs
-        kept = list(configs.values())
-        gone = [config for config in (before or {}).values() if config not in kept]
-        closing = [pool for config, pool in _pools if config in gone]
-        _pools[:] = [(config, pool) for config, pool in _pools if config not in gone]
+        before, _configs = _configs or {}, configs
+        gone = set(before.values()) - set(configs.values())
+        closing = [_pools.pop(config) for config in gone if config in _pools]
     for pool in closing:
         pool.close()
 
@@ -75,30 +73,25 @@ def get_redis(alias: str = "default") -> redis.Redis:
 
 def pool_for(config: PoolConfig) -> RedisPool:
     """Return the one pool of this process with these settings."""
-    # Read without the lock: the list is only ever replaced or grown, and a pool that is
-    # missed is looked for again under it.
-    for known, pool in _pools:
-        if known is config and not pool.is_closed:
-            return pool
+    pool = _pools.get(config)
+    if pool is not None and not pool.is_closed:
+        return pool
     with _lock:
-        _pools[:] = [(known, pool) for known, pool in _pools if not pool.is_closed]
-        for known, pool in _pools:
-            if known == config:
-                return pool
-        pool = RedisPool.from_config(config)
-        _pools.append((config, pool))
+        pool = _pools.get(config)
+        if pool is None or pool.is_closed:
+            pool = _pools[config] = RedisPool.from_config(config)
         return pool
 
 
 def pools() -> list[RedisPool]:
     """Return the pools that were made so far."""
-    return [pool for _config, pool in _pools]
+    return list(_pools.values())
 
 
 def close_pools() -> None:
     """Close every pool of the process; the next `get_pool` makes a new one."""
     with _lock:
-        closing = [pool for _config, pool in _pools]
+        closing = list(_pools.values())
         _pools.clear()
     for pool in closing:
         pool.close()

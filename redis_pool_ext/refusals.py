@@ -50,8 +50,10 @@ def unavailable(stats: PoolStats, cause: BaseException | None, probe_in: float) 
     caller's own dial failed.
     """
     tried = "not dialled again yet" if probe_in > 0 else "the dial failed"
+    # None: somebody else has reached the server since this caller was sent away.
+    reason = f": {str(cause).rstrip('.') or type(cause).__name__}" if cause is not None else ""
     error = PoolUnavailableError(
-        f'Redis cannot be reached, {tried} (pool "{stats.alias}": {stats.summary()}): {cause}; '
+        f'Redis cannot be reached, {tried} (pool "{stats.alias}": {stats.summary()}){reason}; '
         "check that the server runs and that its address is right",
         alias=stats.alias,
         stats=stats,
@@ -76,7 +78,7 @@ def _queue_seconds(stats: PoolStats) -> float:
     return (stats.waiting + 1) * stats.mean_hold_seconds / stats.max_connections
 
 
-def _jittered(seconds: float, most: float) -> int:
-    """Return whole seconds from 1 to `most`, spread so that clients do not come together."""
-    base = min(max(1, math.ceil(seconds)), most)
-    return int(min(most, base + random.uniform(0, base)))
+def _jittered(seconds: float, most: int) -> int:
+    """Return whole seconds up to `most`, spread so that clients do not come back together."""
+    least = min(max(1, math.ceil(seconds)), most // 2)
+    return random.randint(least, 2 * least)

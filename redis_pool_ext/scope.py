@@ -34,6 +34,8 @@ class Scope:
         if client is None:
             # setdefault: of two threads that race here, both get the winner's client.
             client = self._clients.setdefault(pool, pool.lease(self._label).client())
+            if self._ended:  # in between, by another thread
+                self.end()
         return client
 
     @property

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["Counters", "PoolStats"]
+__all__ = ["Counters", "PoolStats", "snapshot"]
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Counters:
     queue_full: int = 0
     unavailable: int = 0
     closed: int = 0
+    failed: int = 0
     cancelled: int = 0
     wait_seconds: float = 0.0
     wait_seconds_max: float = 0.0
@@ -54,10 +55,11 @@ class PoolStats:
     queued; `circuit` is "closed", "open" or "probing".
 
     Totals: every request for a connection ends as one of `acquired`, `timed_out`,
-    `queue_full`, `unavailable`, `closed` or `cancelled` (an exception, say a signal's,
-    reached the caller while it queued or dialled). `waited` of them stood in the queue,
-    for `wait_seconds` altogether: those who failed included. `hold_seconds` is what
-    `released` connections were out for. `discarded` counts closed connections by reason.
+    `queue_full`, `unavailable`, `closed`, `failed` (its dial was refused for a password,
+    database or argument) or `cancelled` (an exception, say a signal's, reached the caller
+    while it queued or dialled). `waited` of them stood in the queue, for `wait_seconds`
+    altogether: those who failed included. `hold_seconds` is what `released` connections
+    were out for. `discarded` counts closed connections by reason.
     """
 
     alias: str
@@ -76,6 +78,7 @@ class PoolStats:
     queue_full: int
     unavailable: int
     closed: int
+    failed: int
     cancelled: int
     wait_seconds: float
     wait_seconds_max: float
@@ -102,19 +105,19 @@ class PoolStats:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
-        data = {name: getattr(self, name) for name in self.__slots__}
+        data = {each.name: getattr(self, each.name) for each in fields(self)}
         return data | {"discarded": dict(self.discarded)}
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.as_dict(),)
-
-
-def _rebuild(data: dict[str, Any]) -> PoolStats:
-    return PoolStats(**data)
+    def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy does not pickle
+        return _frozen, (self.as_dict(),)
 
 
 def snapshot(counters: Counters, **sizes: Any) -> PoolStats:
     """Freeze the counters together with the sizes of this moment."""
-    totals = asdict(counters)
-    totals["discarded"] = MappingProxyType(totals["discarded"])
-    return PoolStats(**sizes, **totals)
+    # Not asdict(): that copies deeply, and the pool's lock is held here.
+    totals = {name: getattr(counters, name) for name in Counters.__slots__}
+    return _frozen(sizes | totals)
+
+
+def _frozen(data: dict[str, Any]) -> PoolStats:
+    return PoolStats(**data | {"discarded": MappingProxyType(dict(data["discarded"]))})

@@ -48,9 +48,12 @@ _TRANSACTION = {
     "WATCH": Effect.WATCH,
     "UNWATCH": Effect.UNWATCH,
 }
-_HARMLESS_CLIENT = frozenset(
-    "GETNAME GETREDIR HELP ID INFO KILL LIST PAUSE TRACKINGINFO UNBLOCK UNPAUSE".split()
-)
+_HARMLESS_CLIENT = frozenset({
+    "GETNAME", "GETREDIR", "HELP", "ID", "INFO", "KILL", "LIST", "PAUSE", "TRACKINGINFO",
+    "UNBLOCK", "UNPAUSE",
+})  # fmt: skip
+# Their second word is a part of their name; what follows any other is data.
+_TWO_WORDS = ("CLIENT", "SCRIPT")
 
 # What a first argument means, by its spelling: programs use few, so this stays small.
 _known: dict[Any, Effect | None] = {}
@@ -58,9 +61,15 @@ _KNOWN_MAX = 2048
 
 
 def name_of(args: tuple[Any, ...]) -> str:
-    """Return the command's name as upper-case words, `CLIENT` and `SCRIPT` with two."""
+    """Return the command's name in upper case, of `CLIENT` and `SCRIPT` both words.
+
+    Nothing else of the command is in it: names are logged, and redis-py sends
+    `execute_command("AUTH password")`, too.
+    """
     words = _words(args[0])
-    if words[0] in ("CLIENT", "SCRIPT") and len(words) == 1 and len(args) > 1:
+    if words[0] not in _TWO_WORDS:
+        return words[0]
+    if len(words) == 1 and len(args) > 1:
         words += _words(args[1])
     return " ".join(words[:2])
 
@@ -69,7 +78,7 @@ def effect(args: tuple[Any, ...]) -> Effect:
     """Name what the command `args` does to its connection's state."""
     try:
         known = _known[args[0]]
-    except (KeyError, TypeError, IndexError):
+    except (KeyError, IndexError, TypeError, ValueError):  # new, none, or not hashable
         known = _learn(args)
     return known if known is not None else _effect_of(name_of(args))
 
@@ -79,8 +88,8 @@ def _learn(args: tuple[Any, ...]) -> Effect | None:
     if not args:
         return Effect.NONE
     words = _words(args[0])
-    decided_later = len(words) == 1 and words[0] in ("CLIENT", "SCRIPT")
-    found = None if decided_later else _effect_of(" ".join(words[:2]))
+    is_decided_later = len(words) == 1 and words[0] in _TWO_WORDS
+    found = None if is_decided_later else _effect_of(name_of(args))
     if isinstance(args[0], str | bytes) and len(_known) < _KNOWN_MAX:
         _known[args[0]] = found
     return found
@@ -100,4 +109,6 @@ def _effect_of(name: str) -> Effect:
 def _words(argument: Any) -> list[str]:
     if isinstance(argument, bytes | bytearray | memoryview):
         argument = bytes(argument).decode("utf-8", "replace")
-    return str(argument).upper().split() or [""]
+    elif not isinstance(argument, str):  # str() of an enum's member is not what is sent
+        argument = str(argument)
+    return argument.upper().split() or [""]

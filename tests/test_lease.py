@@ -16,7 +16,8 @@ from redis_pool_ext import (
     RedisPool,
 )
 
-from .support.threads import spawn
+from .support.proxy import FaultyProxy
+from .support.threads import spawn, wait_until
 
 
 @pytest.fixture
@@ -219,6 +220,15 @@ class TestCleanReturn:
         assert stats.discarded in ({"dirty": 1}, {"error": 1})
         assert ("instead of reused: left in" in caplog.text) == ("dirty" in stats.discarded)
         assert ("GET /odd" in caplog.text) == ("dirty" in stats.discarded)
+
+    def test_warning_names_the_borrower_as_it_is_called_at_the_end(self, url, caplog):
+        """A request's name grows while it runs: the view is known later than the path."""
+        with RedisPool.from_url(url) as pool, pool.lease("GET /odd") as client:
+            client.select(3)
+            client.connection_pool.holder = "GET /odd (views.odd)"
+            client.release()
+
+        assert "by GET /odd (views.odd)" in caplog.text
 
     @pytest.mark.parametrize(
         "command", [("CLIENT", "ID"), ("CLIENT INFO",), ("client", "getname"), ("PING",)]
@@ -429,6 +439,40 @@ class TestThreads:
             other = spawn(client.get, "k")
             with pytest.raises(ConnectionPoolTimeoutError, match="another thread"):
                 other.result()
+
+    def test_lease_that_ends_during_a_command_gives_back_as_that_thread_leaves(self, pool):
+        """The exchange is cut short, its connection closed by who uses it, and not reused."""
+        lease = pool.lease()
+        client = lease.client()
+        client.ping()
+        blocked = spawn(client.blpop, "nothing", 0)
+        wait_until(lambda: lease._depth == 1 and lease._connection.pending == 1)
+        lease.end()
+
+        with pytest.raises(redis.RedisError):
+            blocked.result()
+        stats = pool.stats()
+        assert (stats.in_use, stats.idle, stats.discarded) == (0, 0, {"error": 1})
+        assert stats.double_releases == 0
+
+    def test_lease_that_ends_during_a_dial_does_not_count_against_the_server(self, redis_server):
+        """A dial that we cut ourselves says nothing about the server."""
+        with (
+            FaultyProxy(redis_server.port) as proxy,
+            RedisPool.from_url(proxy.url, timeout=5, max_connections=2) as pool,
+        ):
+            lease = pool.lease()
+            client = lease.client()
+            client.ping()
+            proxy.delay = 0.2
+            lease._connection.disconnect()
+            dialling = spawn(client.ping)
+            wait_until(lambda: pool.stats().connecting == 1)
+            lease.end()
+            dialling.result()
+            stats = pool.stats()
+
+        assert (stats.create_failures, stats.in_use) == (0, 0)
 
     def test_lease_may_end_in_another_thread(self, pool):
         """A response is often closed elsewhere than where its view ran."""

@@ -322,6 +322,50 @@ class TestSlots:
         assert pool.stats().circuit == "closed"
 
 
+class TestBalance:
+    """Each request for a connection is counted once, by how it ended."""
+
+    def test_every_end_is_counted_once(self):
+        """Whatever happens to the requests, the totals add up to their number."""
+        script = [
+            lambda: None,
+            redis.ConnectionError("refused"),
+            redis.AuthenticationError("WRONGPASS"),
+            KeyboardInterrupt(),
+        ]
+        pool = stub_pool(2, timeout=0.01, script=script, max_waiting=0)
+        kept = pool.get_connection()
+        for error in (PoolUnavailableError, redis.AuthenticationError, KeyboardInterrupt):
+            with pytest.raises(error):
+                pool.get_connection()
+        other = pool.get_connection()
+        with pytest.raises(PoolQueueFullError):
+            pool.get_connection()
+        pool.release(kept)
+        pool.release(other)
+        pool.close()
+        with pytest.raises(PoolClosedError):
+            pool.get_connection()
+        stats = pool.stats()
+
+        ends = (stats.acquired, stats.unavailable, stats.failed, stats.cancelled)
+        assert ends == (2, 1, 1, 1)
+        assert (stats.queue_full, stats.closed, stats.timed_out) == (1, 1, 0)
+        assert stats.released == 2
+
+    def test_dead_idle_connection_is_not_counted_as_a_request(self, url):
+        """One caller that met a dead connection first is one request."""
+        with RedisPool.from_url(url) as pool:
+            connection = pool.get_connection()
+            pool.release(connection)
+            connection._sock.close()
+            pool._ledger.doubted_at = time.monotonic()
+            pool.release(pool.get_connection())
+            stats = pool.stats()
+
+        assert (stats.acquired, stats.released, stats.discarded["stale"]) == (2, 2, 1)
+
+
 class TestCircuit:
     """Down is not exhausted."""
 
@@ -337,6 +381,19 @@ class TestCircuit:
         assert str(caught.value.__cause__) == "refused"
         assert pool.stats().create_failures == 3
         assert pool.stats().circuit == "open"
+
+    def test_refused_password_closes_the_circuit(self):
+        """A server that answers is there: callers are told what it says, not that it is gone."""
+        errors = [redis.ConnectionError("refused")] * 3 + [redis.AuthenticationError("WRONGPASS")]
+        pool = stub_pool(1, script=errors)
+        for _ in range(3):
+            with pytest.raises(PoolUnavailableError):
+                pool.get_connection()
+        wait_until(lambda: pool._ledger.circuit.admits(time.monotonic()))
+        with pytest.raises(redis.AuthenticationError):
+            pool.get_connection()
+
+        assert pool.stats().circuit == "closed"
 
     def test_open_circuit_sends_waiters_away(self):
         """Those who queue behind failing dials are not left to their timeout."""
