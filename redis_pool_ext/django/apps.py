@@ -1,0 +1,31 @@
+"""The app: what happens once, when Django starts. Nothing here connects to Redis."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.core.checks import register
+from django.core.signals import request_finished, setting_changed
+
+from . import checks, handover, middleware, seam
+
+__all__ = ["RedisPoolConfig"]
+
+
+class RedisPoolConfig(AppConfig):
+    """`"redis_pool_ext.django"` in `INSTALLED_APPS`."""
+
+    name = "redis_pool_ext.django"
+    label = "redis_pool_ext"  # Django would take the last part of the name
+    verbose_name = "Redis pool"
+
+    def ready(self) -> None:
+        """Hand the settings over, register the checks, install the 503.
+
+        Does not raise on wrong settings: `manage.py check` has to come up to name them.
+        """
+        handover.hand_over()
+        register(checks.check_pools, checks.TAG)
+        register(checks.check_middleware, checks.TAG)
+        setting_changed.connect(handover.setting_has_changed, dispatch_uid="redis_pool_ext")
+        request_finished.connect(middleware.end_what_is_left, dispatch_uid="redis_pool_ext")
+        seam.install()

@@ -1,0 +1,80 @@
+"""`manage.py check`: the settings, read without connecting to anything.
+
+Ids are stable: `E001` to `E008` are those of `redis_pool_ext.config`, the rest is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.utils.module_loading import import_string
+
+from ..config import Problem, find_problems
+from .handover import SETTING
+from .middleware import RedisPoolMiddleware
+
+__all__ = ["TAG", "check_middleware", "check_pools"]
+
+TAG = "redis_pool_ext"
+
+OURS = f"{RedisPoolMiddleware.__module__}.{RedisPoolMiddleware.__qualname__}"
+
+# Those of Django that keep their data in Redis, where the project has it so.
+_MAY_USE_REDIS = {
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.middleware.cache.UpdateCacheMiddleware",
+    "django.middleware.cache.FetchFromCacheMiddleware",
+}
+
+
+def check_pools(**_: Any) -> list[CheckMessage]:
+    """Report what is wrong with `REDIS_POOLS`."""
+    if not hasattr(settings, SETTING):
+        hint = f"set it, as in {SETTING} = {{'default': 'redis://localhost:6379/0'}}"
+        return [_error(Problem("E009", SETTING, "is missing", hint))]
+    return [_error(problem) for problem in find_problems(getattr(settings, SETTING), SETTING)]
+
+
+def check_middleware(**_: Any) -> list[CheckMessage]:
+    """Report what keeps `request.redis` from working as it should."""
+    listed = [(path, _ancestry(path)) for path in settings.MIDDLEWARE]
+    ours = next((n for n, (_, classes) in enumerate(listed) if OURS in classes), None)
+    if ours is None:
+        return []
+    early = [path for path, classes in listed[:ours] if classes & _MAY_USE_REDIS]
+    return [*_no_default(), *map(_too_early, early)]
+
+
+def _ancestry(path: str) -> set[str]:
+    """Return the paths of a middleware's class and of those that it is made from."""
+    try:
+        middleware = import_string(path)
+    except ImportError:
+        return set()  # Django says so, when it loads the middleware
+    classes = getattr(middleware, "__mro__", ())  # a middleware may be a function
+    return {f"{cls.__module__}.{cls.__qualname__}" for cls in classes}
+
+
+def _no_default() -> list[CheckMessage]:
+    pools = getattr(settings, SETTING, None)
+    if not isinstance(pools, Mapping) or "default" in pools:
+        return []  # or there is a worse error, which `check_pools` reports
+    hint = "RedisPoolMiddleware puts its client on request.redis: name one of the pools 'default'"
+    return [_error(Problem("E010", SETTING, "has no 'default'", hint))]
+
+
+def _error(problem: Problem) -> CheckMessage:
+    message = f"{problem.path}: {problem.message}"
+    return Error(message, hint=problem.hint, id=f"redis_pool_ext.{problem.code}")
+
+
+def _too_early(path: str) -> CheckMessage:
+    return Warning(
+        f"MIDDLEWARE: {path} stands before RedisPoolMiddleware",
+        hint=f"put {OURS!r} first: before it, each Redis command borrows a connection of its own",
+        id="redis_pool_ext.W001",
+    )

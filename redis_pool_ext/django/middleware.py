@@ -1,0 +1,177 @@
+"""The middleware: one scope per request, ended with its response."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.http import FileResponse, HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from ..config import ConfigError
+from ..process import get_pool
+from ..scope import Scope, current_scope, enter_scope, leave_scope
+from .names import name_of_request, name_of_view
+
+__all__ = ["RedisPoolMiddleware"]
+
+# The scope that a streaming body has kept, for `end_what_is_left`.
+_streaming: ContextVar[Scope | None] = ContextVar("redis_pool_ext_streaming", default=None)
+
+
+class RedisPoolMiddleware:
+    """Gives each request a scope and a client, `request.redis`.
+
+    The first command takes a connection, which the request then keeps: to the end of
+    this middleware, or, where the response streams, until its body is closed. List it
+    first: a middleware that stands before it borrows a connection per command.
+
+    Raises `ImproperlyConfigured` when it is loaded with settings that cannot be used.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        _require_app()
+        _require_pool()
+        self.get_response = get_response
+        self.async_mode = iscoroutinefunction(get_response)
+        self.process_view: Callable[..., Any] = _name_view
+        if self.async_mode:
+            markcoroutinefunction(self)
+            # Django sends a plain process_view to another thread, once per request.
+            self.process_view = _aname_view
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer the request, in a scope of its own."""
+        if self.async_mode:
+            return self.__acall__(request)
+        scope, before = _begin(request)
+        response: HttpResponseBase | None = None
+        try:
+            response = self.get_response(request)
+        finally:
+            _finish(scope, before, response)
+        return response
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        """Do the same under ASGI; nothing of it waits but the rest of the stack."""
+        scope, before = _begin(request)
+        response: HttpResponseBase | None = None
+        try:
+            response = await self.get_response(request)
+        finally:
+            _finish(scope, before, response)
+        return response
+
+
+def _begin(request: HttpRequest) -> tuple[Scope, Scope | None]:
+    scope = Scope(name_of_request(request))
+    # This only makes a client; the first command takes the connection.
+    request.redis = scope.client(get_pool())  # type: ignore[attr-defined]
+    _streaming.set(None)
+    return scope, enter_scope(scope)
+
+
+def _finish(scope: Scope, before: Scope | None, response: HttpResponseBase | None) -> None:
+    """Leave the scope, and end it unless a streaming body goes on with it.
+
+    Also after an exception: one that Django does not turn into a response (SystemExit,
+    a cancelled task) leaves `response` None.
+    """
+    leave_scope(before)
+    if response is not None and response.streaming:
+        _end_with_body(response, scope)
+    else:
+        scope.end()
+
+
+def _end_with_body(response: HttpResponseBase, scope: Scope) -> None:
+    """Let the lease live as long as the streaming body."""
+    if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+        # A FileResponse stays as it is: with another body it would no longer be sent
+        # by the server's own sendfile.
+        body: Any = response.streaming_content
+        inside = _aeach if response.is_async else _each
+        response.streaming_content = inside(body, scope)
+    # Closed without being read, the generators above never begin. These are called in
+    # order, so a generator that the view made has ended before its lease does.
+    response._resource_closers.append(scope.end)  # type: ignore[attr-defined]
+    _streaming.set(scope)
+
+
+def _each(chunks: Iterator[bytes], scope: Scope) -> Iterator[bytes]:
+    """Make each chunk inside the scope, so that `get_redis()` there is the lease as well.
+
+    Otherwise a body that uses the cache takes a second connection while its request
+    holds one, and on a full pool the two wait for each other.
+    """
+    try:
+        while True:
+            before = enter_scope(scope)
+            try:
+                chunk = next(chunks)
+            except StopIteration:
+                return
+            finally:
+                leave_scope(before)
+            yield chunk
+    finally:
+        scope.end()
+
+
+async def _aeach(chunks: AsyncIterator[bytes], scope: Scope) -> AsyncIterator[bytes]:
+    """Do the same for an asynchronous body; a client that goes away ends it, too."""
+    try:
+        while True:
+            before = enter_scope(scope)
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            finally:
+                leave_scope(before)
+            yield chunk
+    finally:
+        scope.end()
+
+
+def end_what_is_left(**_: Any) -> None:
+    """End the lease of a streaming response that another middleware dropped unclosed.
+
+    The net below all that (`request_finished`). Where even this does not reach, in the
+    tasks of ASGI, the dropped response is collected, and its connection with it.
+    """
+    scope = _streaming.get()
+    if scope is not None:
+        _streaming.set(None)
+        scope.end()
+
+
+def _name_view(_request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> None:
+    scope = current_scope()
+    if scope is not None:
+        scope.label = f"{scope.label} ({name_of_view(view)})"
+
+
+async def _aname_view(request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+    _name_view(request, view, args, kwargs)
+
+
+def _require_app() -> None:
+    if not apps.is_installed("redis_pool_ext.django"):
+        raise ImproperlyConfigured(
+            'RedisPoolMiddleware needs its app: add "redis_pool_ext.django" to INSTALLED_APPS'
+        )
+
+
+def _require_pool() -> None:
+    try:
+        get_pool()
+    except ConfigError as error:
+        raise ImproperlyConfigured(str(error)) from error

@@ -1,0 +1,91 @@
+"""The 503: the project's own page if it has one, else ours."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
+from django.urls import get_callable, get_resolver, get_urlconf
+
+from .. import http
+from ..errors import RedisPoolError
+from .names import name_of_request
+
+__all__ = ["answer_503"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+TEMPLATE = "503.html"
+
+
+def answer_503(request: HttpRequest, error: RedisPoolError) -> HttpResponseBase:
+    """Return the response for `error`, and log it as the warning that it is.
+
+    The project's own wins: `handler503(request, exception)` in the root URLconf, then a
+    template `503.html` for those who prefer HTML. Neither may need Redis; when one of
+    them fails, that is logged, and the built-in page stands in.
+    """
+    page = http.answer(error, request.get_preferred_type(http.MEDIA_TYPES))
+    response = _of_project(request, error, page)
+    if response is None:
+        response = HttpResponse(page.body, content_type=page.content_type)
+    response.status_code = page.status
+    for name, value in page.headers.items():
+        response.headers.setdefault(name, value)
+    _log(request, response, error)
+    return response
+
+
+def _of_project(
+    request: HttpRequest, error: RedisPoolError, page: http.Answer
+) -> HttpResponseBase | None:
+    """Return the project's own response; None when it has none, or it fails."""
+    try:
+        response = _by_handler(request, error)
+        return _by_template(error, page) if response is None else response
+    except Exception:
+        logger.exception(
+            "%s: the project's own 503 page failed, so the built-in one is sent", error.alias
+        )
+        return None
+
+
+def _by_handler(request: HttpRequest, error: RedisPoolError) -> HttpResponseBase | None:
+    handler = getattr(get_resolver(get_urlconf()).urlconf_module, "handler503", None)
+    if handler is None:
+        return None
+    response = get_callable(handler)(request, exception=error)
+    if not isinstance(response, HttpResponseBase):
+        raise TypeError(f"handler503 returned {type(response).__name__}, not a response")
+    # Rendered here, where an error still leads to the built-in page.
+    render: Any = getattr(response, "render", None)
+    return response if render is None else render()
+
+
+def _by_template(error: RedisPoolError, page: http.Answer) -> HttpResponseBase | None:
+    if not page.content_type.startswith("text/html"):
+        return None
+    try:
+        template = get_template(TEMPLATE)
+    except TemplateDoesNotExist:
+        return None
+    # Without the request: context processors may ask for the session or the user.
+    context = {"exception": error, "retry_after": page.headers["Retry-After"]}
+    return HttpResponse(template.render(context))
+
+
+def _log(request: HttpRequest, response: HttpResponseBase, error: RedisPoolError) -> None:
+    # Django would log an error for any 5xx, and mail it to ADMINS; a full pool under
+    # load means hundreds of them.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    logger.warning(
+        "%s: answered 503 to %s: %s",
+        error.alias,
+        name_of_request(request),
+        error,
+        extra={"status_code": response.status_code, "request": request},
+    )

@@ -1,0 +1,86 @@
+"""Every check: the wrong setting, its id, what it says and what it advises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks import Error, Warning, run_checks
+from django.core.management import call_command
+
+from redis_pool_ext.django.checks import TAG
+
+OURS = "redis_pool_ext.django.middleware.RedisPoolMiddleware"
+DERIVED = "tests.django_wing.project.middleware.Derived"
+SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
+URL = "redis://someone:s3cret@localhost:6379/0"
+MISSING = object()
+
+
+def found(settings: Any, pools: Any) -> list[Any]:
+    if pools is MISSING:
+        del settings.REDIS_POOLS
+    else:
+        settings.REDIS_POOLS = pools
+    return run_checks(tags=[TAG])
+
+
+@pytest.mark.parametrize(
+    ("pools", "code", "message", "hint"),
+    [
+        ({"default": {"URL": URL, "TIMEOT": 1}}, "E001", "['TIMEOT']: is not a", "'TIMEOUT'?"),
+        ({"default": {"URL": URL, "TIMEOUT": "1"}}, "E002", "['TIMEOUT']: '1' is not", "convert"),
+        (URL, "E002", "REDIS_POOLS: 'redis://***@localhost", "as in {'default': "),
+        ({"default": {"URL": URL, "MAX_CONNECTIONS": 0}}, "E003", "0 is too small", "least is 1"),
+        ({"default": {"URL": URL, "HOLD": "reqest"}}, "E003", "['HOLD']: 'reqest'", "'request'"),
+        ({"default": {"URL": URL, "OPTIONS": {"db": 5}}}, "E004", "contradicts", "one place"),
+        ({"default": {"URL": URL, "OPTIONS": {"password": "x"}}}, "E004", "contradicts", "one"),
+        ({"default": {}}, "E005", "['URL']: is missing", "as in redis://localhost:6379/0"),
+        ({"default": URL.replace("redis", "http")}, "E006", "'http://***@localhost", "redis://"),
+        ({"default": {"URL": URL, "OPTIONS": {"hots": 1}}}, "E007", "['hots']: is not", "'host'"),
+        (MISSING, "E009", "REDIS_POOLS: is missing", "REDIS_POOLS = {'default': 'redis://"),
+        ({"reports": URL}, "E010", "REDIS_POOLS: has no 'default'", "request.redis"),
+    ],
+)
+def test_wrong_setting_is_reported(
+    settings: Any, pools: Any, code: str, message: str, hint: str
+) -> None:
+    """Each mistake has its id, names the setting, gives a hint, and shows no password."""
+    [problem] = found(settings, pools)
+    assert isinstance(problem, Error)
+    assert problem.id == f"redis_pool_ext.{code}"
+    assert message in problem.msg
+    assert hint in problem.hint
+    assert "s3cret" not in str(problem)
+
+
+def test_several_mistakes_are_reported_at_once(settings: Any) -> None:
+    """Whoever corrects settings sees all that there is to correct."""
+    problems = found(settings, {"default": {"URL": URL, "TIMEOT": 1, "MAX_CONNECTIONS": 0}})
+    assert {problem.id for problem in problems} == {"redis_pool_ext.E001", "redis_pool_ext.E003"}
+
+
+@pytest.mark.parametrize("ours", [OURS, DERIVED])
+def test_session_middleware_before_ours_is_a_warning(settings: Any, ours: str) -> None:
+    """What stands before ours is outside the lease; that works, but costs connections."""
+    settings.MIDDLEWARE = [SESSIONS, "tests.django_wing.project.middleware.uses_redis", ours]
+    [problem] = run_checks(tags=[TAG])
+    assert isinstance(problem, Warning)
+    assert problem.id == "redis_pool_ext.W001"
+    assert problem.msg == f"MIDDLEWARE: {SESSIONS} stands before RedisPoolMiddleware"
+    assert f"put {OURS!r} first" in problem.hint
+
+
+@pytest.mark.parametrize("middleware", [[], [SESSIONS], ["no.such.middleware"]])
+def test_project_without_the_middleware_needs_no_default(
+    settings: Any, middleware: list[str]
+) -> None:
+    """Commands and tasks may do with pools of any name."""
+    settings.MIDDLEWARE = middleware
+    assert found(settings, {"reports": URL}) == []
+
+
+def test_good_settings_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    """`manage.py check` has nothing to say about the project of these tests."""
+    call_command("check", "--fail-level", "WARNING")
+    assert "no issues" in capsys.readouterr().out
