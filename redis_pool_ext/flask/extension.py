@@ -1,0 +1,80 @@
+"""`FlaskRedisPool`: reads the app's settings and ties the three parts of the wing to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, current_app
+
+from .. import process
+from ..config import ConfigError, PoolConfig, Problem, read_settings
+from ..pool import RedisPool
+from . import unavailable
+from .contexts import ContextScopes
+from .proxy import current_redis
+from .state import EXTENSION, AppState, configs_of_current_app, state_of_current_app
+
+__all__ = ["FlaskRedisPool"]
+
+_SETTING = "app.config['REDIS_POOLS']"
+
+
+class FlaskRedisPool:
+    """Gives each request of a Flask app one lease on the process's Redis pool.
+
+    Reads `app.config["REDIS_POOLS"]`, the same mapping as in Django. In an app context
+    the client is `current_redis`, also attached as `g.redis`, and `get_redis(alias)` for
+    the other pools. A request that gets no connection in time is answered with 503;
+    register an error handler for 503 or for `RedisPoolError` to answer it your way.
+
+    One instance serves any number of apps; nothing connects before the first command.
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Set `app` up, once; later changes of its config are not seen.
+
+        Raises `ConfigError` where `REDIS_POOLS` is missing or wrong, with every problem,
+        and `RuntimeError` for an app that has been set up already.
+        """
+        if EXTENSION in app.extensions:
+            raise RuntimeError(
+                f"{app!r} has its Redis pool already: init_app was called twice, or two "
+                "FlaskRedisPool were made for it; import and use the first one"
+            )
+        configs = _read_config(app)
+        scopes = ContextScopes(configs.get("default"), f"an app context of {app.name}")
+        unavailable.register(app)
+        scopes.connect(app)
+        app.shell_context_processor(_shell_context)
+        app.extensions[EXTENSION] = AppState(configs, scopes)
+        process.add_source(configs_of_current_app)
+
+    @property
+    def pool(self) -> RedisPool:
+        """The current app's default pool; `RuntimeError` outside of an app context."""
+        state_of_current_app()
+        return process.get_pool()
+
+    def __repr__(self) -> str:
+        configs = configs_of_current_app()
+        if configs is None:
+            return f"<{type(self).__name__}>"
+        return f"<{type(self).__name__} of {current_app.name!r}: {', '.join(configs)}>"
+
+
+def _read_config(app: Flask) -> dict[str, PoolConfig]:
+    if "REDIS_POOLS" not in app.config:
+        hint = (
+            "before init_app, write app.config['REDIS_POOLS'] = "
+            "{'default': 'redis://localhost:6379/0'}"
+        )
+        raise ConfigError([Problem("E008", _SETTING, "is not set", hint)])
+    return read_settings(app.config["REDIS_POOLS"], _SETTING)
+
+
+def _shell_context() -> dict[str, Any]:
+    return {"current_redis": current_redis}

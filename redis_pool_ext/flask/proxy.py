@@ -1,0 +1,20 @@
+"""`current_redis`: the client of the request that is being served right here."""
+
+from __future__ import annotations
+
+import redis
+from werkzeug.local import LocalProxy
+
+from ..process import get_redis
+from .state import state_of_current_app
+
+__all__ = ["current_redis"]
+
+
+def _leased_client() -> redis.Redis:
+    state_of_current_app()  # says what is missing, if anything is
+    return get_redis()
+
+
+# The leased client of the pool "default", as `g.redis`; importable from anywhere.
+current_redis: redis.Redis = LocalProxy(_leased_client)  # type: ignore[assignment]

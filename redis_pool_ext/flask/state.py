@@ -1,0 +1,60 @@
+"""What the extension keeps per app, and how to find it from inside an app context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import current_app, has_app_context
+
+from ..config import PoolConfig
+from .contexts import ContextScopes
+
+__all__ = ["EXTENSION", "AppState", "configs_of_current_app", "state_of_current_app"]
+
+# Not "redis": flask-redis has that one.
+EXTENSION = "redis_pool_ext"
+
+_OUTSIDE = """\
+Working outside of application context.
+
+There is no app here whose Redis this could be. Inside a request, a CLI command or
+`with app.app_context():` it works. Elsewhere (tasks, threads, plain programs) use
+redis_pool_ext.get_redis(), or redis_pool_ext.lease_scope() to hold one connection.\
+"""
+_NOT_INITIALISED = """\
+The current Flask app has no Redis pool. Did you forget init_app? Call
+redis_pool.init_app(app) once, on the FlaskRedisPool that your module made.\
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """One app's pools, as its config describes them, and the scopes of its contexts.
+
+    Lives in `app.extensions`, so one `FlaskRedisPool` can serve several apps.
+    """
+
+    configs: Mapping[str, PoolConfig]
+    scopes: ContextScopes
+
+
+def state_of_current_app() -> AppState:
+    """Return the current app's state.
+
+    Raises `RuntimeError` outside of an app context, and for an app without `init_app`.
+    """
+    if not has_app_context():
+        raise RuntimeError(_OUTSIDE)
+    state: AppState | None = current_app.extensions.get(EXTENSION)
+    if state is None:
+        raise RuntimeError(_NOT_INITIALISED)
+    return state
+
+
+def configs_of_current_app() -> Mapping[str, PoolConfig] | None:
+    """Return the current app's own pools; None where there are none to be asked for."""
+    if not has_app_context():
+        return None
+    state: AppState | None = current_app.extensions.get(EXTENSION)
+    return None if state is None else state.configs
