@@ -1,0 +1,9 @@
+"""The demo with Django."""
+
+from .contract import DemoContract
+
+
+class TestDemoWithDjango(DemoContract):
+    """`demo --framework django`."""
+
+    framework = "django"
