@@ -8,12 +8,14 @@ ours are built once per pool and shared, and copied on the first write.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.client import CaseInsensitiveDict, Monitor, Pipeline, PubSub
 
 from .connection import GuardedConnection
+from .errors import LeaseError, RedisPoolError
 
 if TYPE_CHECKING:
     from .lease import Lease
@@ -22,10 +24,47 @@ if TYPE_CHECKING:
 __all__ = ["ClientFactory", "LeasedPipeline", "LeasedRedis"]
 
 
-class LeasedPipeline(Pipeline):
-    """A pipeline on a lease: whatever happens, it lets go of the connection."""
+class _Leased:
+    """What leased clients and their pipelines have in common."""
+
+    response_callbacks: Any
+
+    def set_response_callback(self, command: str, callback: Callable[..., Any]) -> None:
+        """Set a callback for this object alone: the others' are shared."""
+        self.response_callbacks = CaseInsensitiveDict(self.response_callbacks)
+        self.response_callbacks[command] = callback
+
+
+class LeasedPipeline(_Leased, Pipeline):
+    """A pipeline on a lease: whatever happens, it lets go of the connection.
+
+    Its lease has one connection, so there is room for one transaction at a time: while a
+    pipeline watches keys, another one cannot WATCH or EXEC (it would end that WATCH
+    unseen) and raises `LeaseError`.
+    """
 
     connection_pool: Lease  # type: ignore[assignment]
+
+    def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        """Execute a command at once, as between WATCH and MULTI."""
+        self._require_no_other_transaction()
+        return super().immediate_execute_command(*args, **options)
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """Execute the queued commands."""
+        # In redis-py a pipeline's `transaction` is a bool, over the client's method.
+        is_transaction = bool(vars(self)["transaction"]) or self.explicit_transaction
+        if self.command_stack and is_transaction:
+            self._require_no_other_transaction()
+        return super().execute(raise_on_error)
+
+    def _require_no_other_transaction(self) -> None:
+        if not self.watching and self.connection_pool.is_watching:
+            raise LeaseError(
+                "another pipeline of this lease is watching keys, and a second transaction on "
+                "the same connection would end its WATCH unseen; finish that one first, or "
+                "use pipeline(transaction=False) here"
+            )
 
     def reset(self) -> None:  # type: ignore[override]  # redis-py's own: RESET is a command, too
         """Forget the queued commands and any WATCH, and let go of the connection."""
@@ -35,14 +74,24 @@ class LeasedPipeline(Pipeline):
         finally:
             if connection is not None and self.connection is not None:
                 # redis-py's reset() gives up when UNWATCH times out or is interrupted.
-                self.connection = None
                 connection.disconnect()
-                self.connection_pool.release(connection)
+                self._let_go()
             if isinstance(connection, GuardedConnection):
                 connection.transaction_over()
 
+    def _let_go(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            self.connection_pool.release(connection)
 
-class LeasedRedis(redis.Redis):
+    def __del__(self) -> None:
+        # Not reset(): that would talk to the server from wherever garbage is collected.
+        # A WATCH that was left is on the connection's record, and ends with it.
+        with suppress(Exception):
+            self._let_go()
+
+
+class LeasedRedis(_Leased, redis.Redis):
     """A `redis.Redis` whose commands all run on one leased connection.
 
     `release()` gives the connection back early; the next command takes one again.
@@ -54,10 +103,16 @@ class LeasedRedis(redis.Redis):
     def _execute_command(self, *args: Any, **options: Any) -> Any:
         lease = self.connection_pool
         connection = lease.get_connection()
+
+        def failed(error: Exception) -> None:
+            if isinstance(error, RedisPoolError):
+                raise error  # a lost state or a closed circuit is no better a second time
+            connection.disconnect()
+
         try:
             return connection.retry.call_with_retry(
                 lambda: self._send_command_parse_response(connection, args[0], *args, **options),
-                lambda _error: connection.disconnect(),
+                failed,
             )
         finally:
             lease.release(connection)
@@ -88,11 +143,6 @@ class LeasedRedis(redis.Redis):
     def client(self) -> LeasedRedis:
         """Return another client on the same lease."""
         return self.connection_pool.client()
-
-    def set_response_callback(self, command: str, callback: Callable[..., Any]) -> None:
-        """Set a callback for this client alone."""
-        self.response_callbacks = CaseInsensitiveDict(self.response_callbacks)
-        self.response_callbacks[command] = callback
 
 
 class _SideDoor:

@@ -24,12 +24,14 @@ from .errors import LeaseError, LeaseStateLostError
 from .handshake import HandshakeSocket, rebind
 from .ledger import Slot
 from .packing import NumbersAsText
-from .sticky import STREAMING, Effect, effect, name_of
+from .sticky import REPLAYED, STREAMING, Effect, effect, name_of
 
 __all__ = ["GuardedConnection", "guarded"]
 
 # The pool decides how often to dial; redis-py's own retry would sleep past the deadline.
 _ONCE = Retry(NoBackoff(), 0)
+
+_TRANSACTION = frozenset({"WATCH", "MULTI"})
 
 
 class Home(Protocol):
@@ -60,10 +62,11 @@ class GuardedConnection(_Mixin):
         self.marks: set[str] = set()
         self.pending = 0
         self.broken = False
-        self._packed = 0
+        self._outgoing: list[tuple[Any, ...]] = []  # packed, not yet sent
         self._settling: set[str] = set()
-        self._lost: str | None = None
+        self._lost: frozenset[str] = frozenset()
         self._deadline: Deadline | None = None
+        self._handshake: HandshakeSocket | None = None
         self._cut_to: Deadline | None = None
         super().__init__(*args, **kwargs)
         if hasattr(self, "register_connect_callback"):
@@ -80,6 +83,7 @@ class GuardedConnection(_Mixin):
         operating system's and is not cut short.
         """
         self._deadline = deadline
+        self._handshake = None
         try:
             super().connect()
             self._handshake_over(self)
@@ -99,10 +103,10 @@ class GuardedConnection(_Mixin):
         """
         if self._sock is not None:
             return
-        if self._lost is not None:
+        if self._lost:
             raise LeaseStateLostError(
-                f"the connection dropped after {self._lost}; what that had set up on the "
-                "server is gone, so this lease cannot go on: take a new one"
+                f"the connection dropped after {', '.join(sorted(self._lost))}; what that had "
+                "set up on the server is gone, so this lease cannot go on: take a new one"
             )
         home = self.home() if self.home is not None else None
         if home is None or self.slot is None:
@@ -121,7 +125,10 @@ class GuardedConnection(_Mixin):
             sock = super()._connect()
         finally:
             self._cut_to = None
-        return HandshakeSocket(sock, deadline) if isinstance(sock, socket.socket) else sock
+        if not isinstance(sock, socket.socket):
+            return sock
+        self._handshake = HandshakeSocket(sock, deadline)
+        return self._handshake
 
     def _handshake_over(self, _connection: Any) -> None:
         """Put the plain socket in place and forget what the handshake itself sent."""
@@ -179,25 +186,27 @@ class GuardedConnection(_Mixin):
 
     def send_command(self, *args: Any, **kwargs: Any) -> None:
         """Send one command, noting that its reply is owed and what it leaves behind."""
-        self._note(args)
-        self._packed = 1
+        self._outgoing = [args]
         super().send_command(*args, **kwargs)
+
+    def pack_command(self, *args: Any) -> Any:
+        """Pack one command for a `send_packed_command` to come."""
+        self._outgoing.append(args)
+        return super().pack_command(*args)
 
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> Any:
         """Pack several commands for one `send_packed_command`."""
-        commands = list(commands)
-        for args in commands:
-            self._note(args)
-        packed = super().pack_commands(commands)
-        self._packed = len(commands)
-        return packed
+        self._outgoing = list(commands)
+        return super().pack_commands(self._outgoing)
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Send packed bytes; first reconnect or refuse where the replies would not pair.
 
         Raises `redis.ConnectionError` when an earlier reply was never read.
         """
-        count, self._packed = self._packed or 1, 0
+        # Taken first and noted last: a reconnect or a health check in between sends
+        # commands of its own, and wipes what was noted before.
+        outgoing, self._outgoing = self._outgoing, []
         if self._sock is None:
             self.connect()
         if check_health:
@@ -208,7 +217,11 @@ class GuardedConnection(_Mixin):
                 "a reply on this connection was never read (its reader was interrupted); "
                 "the connection is closed so that nobody reads it in place of their own"
             )
-        self.pending += count
+        self.pending += len(outgoing) or 1
+        for args in outgoing:
+            self._note(args)
+        if not outgoing:  # packed by somebody else: it may leave anything behind
+            self.marks.add("bytes packed elsewhere")
         try:
             super().send_packed_command(command, check_health=False)
         except BaseException:
@@ -268,8 +281,8 @@ class GuardedConnection(_Mixin):
 
     def transaction_over(self) -> None:
         """Forget a WATCH or MULTI lost with its socket: its pipeline was told, and ended."""
-        if self._lost in ("WATCH", "MULTI", "MULTI, WATCH"):
-            self._lost = None
+        if self._lost <= _TRANSACTION:
+            self._lost = frozenset()
 
     def looks_alive(self) -> bool:
         """Look at the socket, without a round trip: still open, and nothing to read.
@@ -321,23 +334,31 @@ class GuardedConnection(_Mixin):
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
         """Close the socket; what it held on the server is remembered as lost."""
         if self._sock is not None and self.marks and self._deadline is None:
-            self._lost = ", ".join(sorted(self.marks))
-        self.pending = self._packed = 0
+            self._lost = frozenset(self.marks - REPLAYED)
+        self.pending = 0
         self.marks.clear()
         self._settling.clear()
         super().disconnect(*args, **kwargs)
 
-    def interrupt(self) -> None:
-        """End an exchange that another thread is in; it will see a closed socket.
+    @property
+    def heard(self) -> bool:
+        """Tell whether the server said something in the last handshake."""
+        return self._handshake is not None and self._handshake.heard
+
+    @property
+    def is_dialling(self) -> bool:
+        """Tell whether somebody is in the middle of connecting it."""
+        return self._deadline is not None
+
+    def forfeit(self) -> None:
+        """Take the connection from another thread that is using it; that one sees EOF.
 
         The socket is shut down, not closed: the other thread may be inside `recv`, and a
-        closed descriptor can be somebody else's by then. A dial is left to its deadline,
-        or the server would seem to be down.
+        closed descriptor can be somebody else's by then. It closes with the object.
         """
-        sock = self._sock
-        if sock is not None and self._deadline is None:
-            with suppress(OSError, AttributeError):
-                sock.shutdown(socket.SHUT_RDWR)
+        self.slot = None
+        with suppress(OSError, AttributeError):
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def retire(self) -> None:
         """Close for good: whoever still refers to this connection cannot revive it."""

@@ -63,7 +63,11 @@ class EmbeddedRedis:
         self._folder = tempfile.TemporaryDirectory(prefix="redis_pool_ext-")
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:  # Ctrl-C while starting: there is no __exit__ to come
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_exc: object) -> None:

@@ -22,6 +22,7 @@ class HandshakeSocket:
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self.plain = sock
         self._deadline = deadline
+        self.heard = False  # whether the last read brought something
 
     def _tighten(self) -> None:
         left = self._deadline.remaining()
@@ -39,12 +40,16 @@ class HandshakeSocket:
     def recv(self, size: int) -> bytes:
         """Receive at most `size` bytes."""
         self._tighten()
-        return self.plain.recv(size)
+        data = self.plain.recv(size)
+        self.heard = bool(data)
+        return data
 
     def recv_into(self, buffer: Any) -> int:
         """Receive into `buffer`; return the number of bytes."""
         self._tighten()
-        return self.plain.recv_into(buffer)
+        size = self.plain.recv_into(buffer)
+        self.heard = size > 0
+        return size
 
     def settimeout(self, seconds: float | None) -> None:
         """Set the timeout of the next call, in seconds; it may be cut further."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from redis._parsers import Encoder
 
 from .connection import GuardedConnection
+from .deadline import Deadline
 from .errors import ConnectionPoolTimeoutError, LeaseError
 from .interface import ConnectionPoolInterface
 
@@ -44,10 +45,12 @@ class Lease(ConnectionPoolInterface):
         self.pool = pool
         self._holder = holder
         self.himport_registry = pool.himport_registry
-        self._connection: GuardedConnection | None = None
+        # The connection, or nothing. Whoever pops it owes its return: pop() is one step,
+        # so of two threads that end the lease only one gets it.
+        self._held: list[GuardedConnection] = []
         self._extra: list[GuardedConnection] = []  # those of pubsub() and monitor()
         self._ended = False
-        self._depth = 0
+        self._depth = 0  # get_connection() minus release(), of the thread whose turn it is
         self._pid = os.getpid()
         # Held by the thread whose turn it is, from taking the connection out to putting
         # it back; re-entrant, as a command may run inside that thread's own WATCH.
@@ -61,7 +64,7 @@ class Lease(ConnectionPoolInterface):
     @holder.setter
     def holder(self, name: str | None) -> None:
         self._holder = name
-        for connection in (self._connection, *self._extra):
+        for connection in (*self._held, *self._extra):
             self._sign(connection)
 
     def __enter__(self) -> LeasedRedis:
@@ -71,7 +74,7 @@ class Lease(ConnectionPoolInterface):
         self.end()
 
     def __repr__(self) -> str:
-        state = "ended" if self._ended else "open" if self._connection is None else "holding"
+        state = "ended" if self._ended else "holding" if self._held else "open"
         return f'<Lease of "{self.pool.alias}", {state}>'
 
     def __bool__(self) -> bool:
@@ -94,14 +97,17 @@ class Lease(ConnectionPoolInterface):
         """
         if self._ended or self._pid != os.getpid():
             raise self._misuse()
-        if not self._turn.acquire(timeout=self.pool.timeout):
-            raise self._busy()
+        deadline = None
+        if not self._turn.acquire(blocking=False):
+            deadline = Deadline(self.pool.timeout)  # one, for the turn and the pool
+            if not self._turn.acquire(timeout=deadline.remaining()):
+                raise self._busy()
         try:
             self._depth += 1
-            connection = self._connection
-            if connection is None:
-                connection = self._take()
-            elif connection.pending and self._depth == 1:
+            if not self._held:
+                return self._take(deadline)
+            connection = self._held[0]
+            if connection.pending and self._depth == 1:
                 # An exchange was interrupted: its late answer must not meet this command.
                 connection.disconnect()
             return connection
@@ -114,32 +120,35 @@ class Lease(ConnectionPoolInterface):
         if connection in self._extra:
             self._extra.remove(connection)
             self.pool.release(connection)
-            return
-        if self._depth:
+        elif self._depth:
             self._put_back()
-        if self._depth == 0 and (self._ended or self.pool.hold == "command"):
-            self._give_back_now()
 
-    def _take(self) -> GuardedConnection:
-        connection = self._connection = self.pool.get_connection()
+    def _take(self, deadline: Deadline | None) -> GuardedConnection:
+        connection = self.pool.borrow(deadline)
+        self._held.append(connection)
         self._sign(connection)
         if self._ended:  # by another thread, while this one was waiting
             raise self._misuse()
         return connection
 
-    def _sign(self, connection: GuardedConnection | None) -> None:
+    def _sign(self, connection: GuardedConnection) -> None:
         """Write into the pool's books who has the connection."""
-        if connection is not None and connection.slot is not None:
+        if connection.slot is not None:
             connection.slot.holder = self._holder
 
     def _put_back(self) -> None:
+        """End this thread's turn, and with it what waited for that."""
         self._depth -= 1
         try:
-            self._turn.release()
-        except RuntimeError:
-            # A pipeline of a thread that has gone is collected in another one: the turn
-            # stays with the dead thread, and the connection is not kept at the end.
-            self._depth += 1
+            if self._depth == 0 and (self._ended or self.pool.hold == "command"):
+                self._give_back_held()
+        finally:
+            try:
+                self._turn.release()
+            except RuntimeError:
+                # A pipeline of a thread that has gone is collected in another one: the
+                # turn stays with the dead thread, and the end forfeits the connection.
+                self._depth += 1
 
     def take_extra(self) -> GuardedConnection:
         """Take one more connection, for pubsub() or monitor(); it comes back with the lease."""
@@ -148,6 +157,9 @@ class Lease(ConnectionPoolInterface):
         connection = self.pool.get_connection()
         self._extra.append(connection)
         self._sign(connection)
+        if self._ended:  # by another thread, while this one was waiting
+            self._give_back_extra()
+            raise self._misuse()
         return connection
 
     # -- giving back -------------------------------------------------------------------
@@ -164,54 +176,63 @@ class Lease(ConnectionPoolInterface):
         if not self._turn.acquire(timeout=self.pool.timeout):
             raise self._busy()
         try:
-            self._give_back_now()
+            self._give_back_held()
         finally:
             self._turn.release()
 
     def end(self) -> None:
         """End the lease: everything it holds goes back to the pool. Twice is fine.
 
-        Never waits: where another thread is in the middle of an exchange, its socket is
-        shut down, and that thread gives the connection back as it leaves.
+        Never waits. From another thread that is in the middle of an exchange the
+        connection is taken away; one that is dialling gives back as it leaves.
         """
         self._ended = True
         try:
-            if not self._give_back_now():
-                connection = self._connection
-                if connection is not None:
-                    connection.interrupt()
+            self._end_held()
         finally:
-            while self._extra:
-                connection = self._extra.pop()
-                connection.disconnect()  # subscribed, most likely
-                self.pool.release(connection)
+            self._give_back_extra()
 
-    def _give_back_now(self) -> bool:
-        """Give back what is held; False when it is another thread's turn."""
+    def _end_held(self) -> None:
         if self._pid != os.getpid():
-            # After a fork: our copy of the socket only; who had the turn is not here.
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                self.pool.release(connection)
-            return True
-        if not self._turn.acquire(blocking=False):
-            return False
+            self._give_back_held()  # after a fork: our copy of the socket only
+        elif self._turn.acquire(blocking=False):
+            try:
+                self._give_back_held()
+            finally:
+                self._turn.release()
+        elif self._held and not self._held[0].is_dialling:
+            for connection in self._pop_held():
+                self.pool.forfeit(connection)
+
+    def _give_back_held(self) -> None:
+        for connection in self._pop_held():
+            if self._depth:
+                # A pipeline of this thread still refers to it, and must not meet the next
+                # borrower there.
+                connection.disconnect()
+            self.pool.release(connection)
+
+    def _pop_held(self) -> list[GuardedConnection]:
         try:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                if self._depth:
-                    # A pipeline of this thread still refers to it, and must not meet the
-                    # next borrower there.
-                    connection.disconnect()
-                self.pool.release(connection)
-            return True
-        finally:
-            self._turn.release()
+            return [self._held.pop()]
+        except IndexError:
+            return []
+
+    def _give_back_extra(self) -> None:
+        while self._extra:
+            connection = self._extra.pop()
+            connection.disconnect()  # subscribed, most likely
+            self.pool.release(connection)
 
     @property
     def has_ended(self) -> bool:
         """Tell whether `end()` was called."""
         return self._ended
+
+    @property
+    def is_watching(self) -> bool:
+        """Tell whether a transaction under way relies on a WATCH on the connection."""
+        return any("WATCH" in connection.marks for connection in self._held)
 
     def _misuse(self) -> LeaseError:
         alias = self.pool.alias
@@ -237,6 +258,11 @@ class Lease(ConnectionPoolInterface):
         )
 
     # -- the rest of redis-py's interface, passed on -----------------------------------------
+
+    @property
+    def connection_class(self) -> type[Any]:
+        """The class that connections are made of."""
+        return self.pool.connection_class
 
     @property
     def connection_kwargs(self) -> dict[str, Any]:

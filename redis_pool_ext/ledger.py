@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING
@@ -61,13 +60,13 @@ class _SlotRef(weakref.ref[Slot]):
     """A weak reference that still knows its slot's key when the slot is gone.
 
     Its callback is `graveyard.append` itself: a call in C, which no exception can strike
-    before it has done its work. `hint` is a second reference whose callback is Python, and
-    may be struck: it only makes the pool look sooner.
+    before it has done its work, and which takes no lock. Finalizers run anywhere, also
+    under the pool's lock; so they only leave a note, and whoever uses the pool next, or
+    waits for it, acts on it.
     """
 
-    __slots__ = ("hint", "key")
+    __slots__ = ("key",)
     key: int
-    hint: weakref.ref[Slot]
 
 
 class Refusal(Enum):
@@ -107,7 +106,6 @@ class Ledger:
         max_connections: int,
         max_connecting: int,
         max_waiting: int | None,
-        on_slot_lost: Callable[[object], None],
     ) -> None:
         self.alias = alias
         self.max_connections = max_connections
@@ -121,10 +119,11 @@ class Ledger:
         self.idle: list[GuardedConnection] = []  # newest last, taken from the end
         self.queue: OrderedDict[Waiter, None] = OrderedDict()  # oldest first
         self.graveyard: deque[_SlotRef] = deque()  # slots that were dropped
+        # Released by a finalizer or signal handler while its thread had the lock.
+        self.returned: deque[GuardedConnection] = deque()
         self._slots: dict[int, _SlotRef] = {}
         self._connecting: set[int] = set()
         self._keys = count(1)
-        self._on_slot_lost = on_slot_lost
 
     # -- taking and giving back ---------------------------------------------------------
 
@@ -144,6 +143,8 @@ class Ledger:
 
         Raises `LeaseError`, with nothing changed, for one that is not out.
         """
+        if self.graveyard:
+            self.bury()
         slot = connection.slot
         if slot is None or slot.state is not SlotState.HELD:
             self.counters.double_releases += 1
@@ -152,10 +153,10 @@ class Ledger:
                 "release is ignored",
                 alias=self.alias,
             )
-        self.counters.released += 1
-        self.counters.hold_seconds += now - slot.since
-        slot.since = now
-        if connection.generation != self.generation:
+        self.count_hold(slot, now)
+        if slot.key not in self._slots:
+            dirt = "lost"  # collected as garbage, and brought back by a finalizer
+        elif connection.generation != self.generation:
             dirt = dirt or "drained"
         elif self.is_closed:
             dirt = dirt or "pool_closed"
@@ -168,6 +169,12 @@ class Ledger:
         if self.queue:
             self.serve(now)
         return None
+
+    def count_hold(self, slot: Slot, now: float) -> None:
+        """Count one return, and the time that the connection was out."""
+        self.counters.released += 1
+        self.counters.hold_seconds += now - slot.since
+        slot.since = now
 
     # -- slots --------------------------------------------------------------------------
 
@@ -183,9 +190,8 @@ class Ledger:
     def open_slot(self, now: float) -> Slot:
         """Take a free slot to dial in."""
         slot = Slot(next(self._keys), now)
-        hint = weakref.ref(slot, self._on_slot_lost)
-        ref = _SlotRef(slot, self.graveyard.append)  # the newest reference is called first
-        ref.key, ref.hint = slot.key, hint
+        ref = _SlotRef(slot, self.graveyard.append)
+        ref.key = slot.key
         self._slots[slot.key] = ref
         self.connecting(slot)
         return slot

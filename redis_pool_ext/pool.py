@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable
 from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +18,8 @@ from .client import ClientFactory
 from .config import PoolConfig, check_pool_arguments
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
-from .errors import LeaseError, PoolUnavailableError, RedisPoolError
+from .dialling import REFUSED, UNREACHABLE, Verdict, judge, without_secrets
+from .errors import LeaseError, PoolExhaustedError, PoolUnavailableError, RedisPoolError
 from .interface import ConnectionPoolInterface, PoolInterface
 from .lease import Lease
 from .ledger import Ledger, Refusal, Slot, Waiter
@@ -40,16 +40,11 @@ LOOK_AFTER = 0.00005
 # With timeout=0 a caller waits for nobody, but a connection takes its time to make.
 DIAL_AT_LEAST = 0.05
 
-# The server answered, so it is there: these are the configuration's fault, not an outage.
-_ANSWERED = (
-    redis.AuthenticationError,
-    redis.exceptions.AuthorizationError,
-    redis.ResponseError,
-)
-_UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, OSError)
+# Seconds between two looks of a waiter at what finalizers left behind.
+GLANCE = 0.05
 
 # Reasons to close a connection that are nobody's mistake; any other one is logged.
-_QUIET = frozenset({"error", "closed", "stale", "drained", "pool_closed"})
+_QUIET = frozenset({"error", "closed", "stale", "drained", "pool_closed", "lost"})
 
 
 class RedisPool(PoolInterface, ConnectionPoolInterface):
@@ -114,13 +109,14 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         """Begin with nothing: at birth, and in the child after a fork."""
         # Protects the ledger (slots, idle connections, queue, counters, circuit). Held
         # for a few byte codes only: no I/O, logging, callback or socket close under it.
-        self._lock = threading.Lock()
+        # Re-entrant, for `_is_owned()`: a finalizer or signal handler may enter the pool
+        # while its own thread is under the lock.
+        self._lock = threading.RLock()
         self._ledger = Ledger(
             alias=self.alias,
             max_connections=self.max_connections,
             max_connecting=self.max_connecting,
             max_waiting=self.max_waiting,
-            on_slot_lost=_weakly(self._ref),
         )
         self._ledger.is_closed = closed
         self._pid = os.getpid()
@@ -148,6 +144,10 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         server cannot be reached, `PoolClosedError`; and the server's own answer where
         that is a refused password or database.
         """
+        return self.borrow(None)
+
+    def borrow(self, deadline: Deadline | None) -> GuardedConnection:
+        """Do what `get_connection` does before `deadline`; None: within `timeout`."""
         if self._pid != os.getpid():
             self.after_fork()
         now = monotonic()
@@ -156,11 +156,11 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         with self._lock:
             if ledger.idle and not ledger.queue:
                 connection = ledger.take_idle(now)
-        if ledger.graveyard:
-            self._bury()
+        if ledger.graveyard or ledger.returned:
+            self._settle()
         if connection is not None and self._is_fresh(connection):
             return connection
-        return self._get_with_care(connection, Deadline(self.timeout))
+        return self._get_with_care(connection, deadline or Deadline(self.timeout))
 
     def release(self, connection: Any) -> None:
         """Give a connection back; it is kept if clean, closed if not. Never waits.
@@ -172,14 +172,26 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         if connection.is_inherited:
             connection.retire()  # the parent's socket: close our copy, touch no books
             return
-        dirt = connection.dirt()
         ledger = self._ledger
+        if self._lock._is_owned():  # type: ignore[attr-defined]  # threading.Condition asks, too
+            ledger.returned.append(connection)
+            return
+        dirt = connection.dirt()
         with self._lock:
             reason = ledger.take_back(connection, dirt, monotonic())
         if reason is not None:
             self._discard(connection, reason)
-        if ledger.graveyard:
-            self._bury()
+        if ledger.graveyard or ledger.returned:
+            self._settle()
+
+    def forfeit(self, connection: GuardedConnection) -> None:
+        """Take back a connection that another thread is in the middle of using."""
+        slot = connection.slot
+        if slot is not None:
+            connection.forfeit()
+            with self._lock:
+                self._ledger.count_hold(slot, monotonic())
+            self._free(slot, "forfeited")
 
     # -- the slow path: queue, dial, validate, all before one deadline ------------------
 
@@ -187,30 +199,28 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         self, connection: GuardedConnection | None, deadline: Deadline
     ) -> GuardedConnection:
         """Turn an idle connection in doubt, or a place in the queue, into a good one."""
-        first = False
-        while True:
-            gift = self._queue(deadline, first) if connection is None else connection
-            if isinstance(gift, Slot):
-                return self._dial(gift, deadline if self.timeout else Deadline(DIAL_AT_LEAST))
-            if self._is_fresh(gift) or self._is_alive(gift, deadline):
-                return gift
-            self._discard(gift, "stale")
-            with self._lock:
-                self._ledger.counters.acquired -= 1
-            # It had its turn and got a dead connection, so it goes to the front.
-            connection, first = None, True
+        gift = self._queue(deadline) if connection is None else connection
+        if isinstance(gift, Slot):
+            return self._dial(gift, deadline)
+        if not (self._is_fresh(gift) or self._is_alive(gift, deadline)):
+            self._renew(gift, deadline)
+        return gift
 
-    def _queue(self, deadline: Deadline, first: bool) -> GuardedConnection | Slot:
+    def _queue(self, deadline: Deadline) -> GuardedConnection | Slot:
         """Wait for a connection, or for a free slot to dial in."""
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            raise LeaseError(
+                "a signal handler or finalizer asked for a connection while its thread was "
+                f'inside the pool "{self.alias}"; do it outside of the handler',
+                alias=self.alias,
+            )
         waiter = Waiter(deadline.at)
         waited = 0.0
         try:
             # Not past the deadline, or a caller with timeout=0 would come too late for
             # what is there to be taken.
-            if self._join_queue(waiter, first, min(monotonic(), deadline.at)):
-                began = monotonic()
-                waiter.wake.acquire(True, deadline.remaining())
-                waited = monotonic() - began
+            if self._join_queue(waiter, min(monotonic(), deadline.at)):
+                waited = self._wait(waiter, deadline)
             self._leave_queue(waiter, waited)
         except BaseException:
             self._walk_away(waiter)
@@ -218,20 +228,31 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         if waiter.gift is not None:
             return waiter.gift
         refusal = waiter.refusal or Refusal.TIMED_OUT
-        with self._lock:
-            self._ledger.counters.add_refusal(refusal.value)
+        self._count_end(refusal.value)
         raise self._refused(refusal)
 
-    def _join_queue(self, waiter: Waiter, first: bool, now: float) -> bool:
+    def _wait(self, waiter: Waiter, deadline: Deadline) -> float:
+        """Sleep until there is a gift or a refusal, or the deadline; return the seconds.
+
+        Wakes now and then for what finalizers have left behind: they take no lock, and
+        wake nobody.
+        """
+        began = monotonic()
+        while not waiter.wake.acquire(True, min(deadline.remaining(), GLANCE)):
+            self._settle()
+            if monotonic() >= deadline.at:
+                break
+        return monotonic() - began
+
+    def _join_queue(self, waiter: Waiter, now: float) -> bool:
         """Queue up, and tell whether there is anything to wait for."""
         ledger = self._ledger
         with self._lock:
             ledger.queue[waiter] = None
-            if first:
-                ledger.queue.move_to_end(waiter, last=False)
             ledger.serve(now)
             if waiter.gift is None:
                 waiter.refusal = ledger.refusal(now)
+        self._settle()
         return waiter.gift is None and waiter.refusal is None
 
     def _leave_queue(self, waiter: Waiter, waited: float) -> None:
@@ -241,19 +262,22 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
             ledger.queue.pop(waiter, None)
             if waited:
                 ledger.counters.add_wait(waited)
-        self._bury()
+        self._settle()
 
     def _walk_away(self, waiter: Waiter) -> None:
         """Leave the queue for good, passing on what was given at the last moment."""
         self._leave_queue(waiter, 0.0)
         gift = waiter.gift
         if isinstance(gift, Slot):
-            self._free(gift, outcome="cancelled")
+            self._free(gift, end="cancelled")
         elif gift is not None:
             self.release(gift)
         else:
-            with self._lock:
-                self._ledger.counters.cancelled += 1
+            self._count_end("cancelled")
+
+    def _count_end(self, end: str) -> None:
+        with self._lock:
+            self._ledger.counters.add_end(end)
 
     def _refused(self, refusal: Refusal) -> RedisPoolError:
         """Return the error for a caller who gets nothing."""
@@ -275,13 +299,32 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
             connection = guarded(self.connection_class)(**self.connection_kwargs)
             connection.slot = slot
             connection.home = self._ref
-            self._open(connection, slot, deadline)
+            # With timeout=0 nobody is waited for, but a connection takes its time to make.
+            self._open(connection, slot, deadline if self.timeout else Deadline(DIAL_AT_LEAST))
         except BaseException as error:
-            self._free(slot, outcome=_outcome(error))
+            self._free(slot, end=_end_of(error))
             raise
-        with self._lock:
-            self._ledger.counters.acquired += 1
+        self._count_end("acquired")
         return connection
+
+    def _renew(self, connection: GuardedConnection, deadline: Deadline) -> None:
+        """Dial again in place of an idle connection that proved dead.
+
+        In the same slot: its taker has had its turn, and keeps it.
+        """
+        try:
+            connection.disconnect()
+            with self._lock:
+                self._ledger.counters.add_discard("stale")
+            self._redial(connection, deadline)
+        except BaseException as error:
+            with self._lock:
+                self._ledger.counters.acquired -= 1
+            slot = connection.slot
+            connection.retire()
+            if slot is not None:
+                self._free(slot, end=_end_of(error))
+            raise
 
     def reconnect(self, connection: GuardedConnection) -> None:
         """Dial again for the holder of `connection`, within `timeout`.
@@ -289,25 +332,29 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         Raises `PoolUnavailableError` when the server cannot be reached, at once when
         the circuit is open.
         """
+        if connection.broken:
+            self._ledger.doubted_at = monotonic()
+        self._redial(connection, Deadline(self.timeout or DIAL_AT_LEAST))
+
+    def _redial(self, connection: GuardedConnection, deadline: Deadline) -> None:
         slot = connection.slot
         if slot is None or connection.is_inherited:
             raise LeaseError("this connection belongs to another process, or was given back")
         ledger = self._ledger
         try:
             with self._lock:
-                now = monotonic()
-                if connection.broken:
-                    ledger.doubted_at = now
-                admitted = ledger.circuit.admits(now)
+                admitted = ledger.circuit.admits(monotonic())
                 if admitted:
                     ledger.connecting(slot)
             if not admitted:
                 raise self._refused(Refusal.UNAVAILABLE)
-            self._open(connection, slot, Deadline(self.timeout))
+            self._open(connection, slot, deadline)
         except BaseException:
             with self._lock:
                 ledger.not_connecting(slot.key)
             raise
+        finally:
+            self._settle()
 
     def _open(self, connection: GuardedConnection, slot: Slot, deadline: Deadline) -> None:
         """Dial under the deadline and enter in the books how that ended."""
@@ -317,35 +364,47 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         try:
             connection.open(deadline)
         except BaseException as error:
-            shown = self._dial_failed(slot, error)
+            shown = self._dial_failed(connection, slot, error, deadline.at - began)
             if shown is error:
                 raise
-            raise shown from error
+            raise shown from shown.__cause__
         with self._lock:
             now = monotonic()
             ledger.connected(slot, connection, now)
             ledger.counters.created += 1
             ledger.counters.create_seconds += now - began
             ledger.serve(now)
-        self._bury()
+        self._settle()
 
-    def _dial_failed(self, slot: Slot, error: BaseException) -> BaseException:
-        """Enter a failed dial in the books; return what the caller shall see."""
+    def _dial_failed(
+        self, connection: GuardedConnection, slot: Slot, error: BaseException, had: float
+    ) -> BaseException:
+        """Enter a failed dial in the books; return what the caller shall see.
+
+        `had` is the time that it was given: a dial that began shortly before its caller's
+        deadline says nothing about the server.
+        """
+        error = without_secrets(error, self.connection_kwargs)
+        verdict = judge(error, heard=connection.heard, had=had, enough=self.timeout)
         ledger = self._ledger
-        answered = isinstance(error, _ANSWERED)
-        unreachable = isinstance(error, _UNREACHABLE) and not answered
         with self._lock:
             now = monotonic()
             stats = ledger.stats()
             ledger.not_connecting(slot.key)
             ledger.counters.create_failures += 1
-            if unreachable:
+            if verdict is Verdict.DOWN:
                 ledger.circuit.failed(now, error)
-            elif answered:
+            elif verdict is Verdict.ANSWERED:
                 ledger.circuit.succeeded()
             if ledger.circuit.is_open:
                 ledger.refuse_all(Refusal.UNAVAILABLE)
             ledger.serve(now)
+        self._settle()
+        if verdict is Verdict.CUT_SHORT:
+            exhausted = refusals.exhausted(Refusal.TIMED_OUT, stats, self.timeout)
+            exhausted.__cause__ = error
+            return exhausted
+        unreachable = isinstance(error, UNREACHABLE) and not isinstance(error, REFUSED)
         return refusals.unavailable(stats, error, 0.0) if unreachable else error
 
     def _is_fresh(self, connection: GuardedConnection) -> bool:
@@ -386,47 +445,48 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         connection.retire()
         self._free(slot, reason if reason in _QUIET else "dirty")
 
-    def _free(self, slot: Slot, reason: str | None = None, outcome: str | None = None) -> None:
+    def _free(self, slot: Slot, reason: str | None = None, end: str | None = None) -> None:
         """Return a slot to the pool, and let the next waiter have it.
 
-        `reason` says why its connection was closed, `outcome` how the dial in it ended.
+        `reason` says why its connection was closed, `end` how a request ended with it.
         """
         ledger = self._ledger
         with self._lock:
             now = monotonic()
             ledger.close_slot(slot)
-            if outcome is not None:
-                ledger.counters.add_refusal(outcome)
+            if end is not None:
+                ledger.counters.add_end(end)
             if reason is not None:
                 ledger.counters.add_discard(reason)
             if reason == "error":
                 ledger.doubted_at = now
             ledger.serve(now)
-        self._bury()
+        self._settle()
 
-    def _bury(self) -> None:
-        """Free the slots whose holders vanished.
-
-        Runs after each use of the lock, and from the slots' finalizers, which may strike
-        while this very thread has the lock: then it leaves the work to the lock's owner.
-        """
+    def _settle(self) -> None:
+        """Act on what finalizers left behind; runs after each use of the lock."""
         ledger = self._ledger
-        # Not acquire(False): an exception right behind it would leave the lock taken for
-        # good. `with` has no such gap, and where locked() says no, it is not this thread.
-        while ledger.graveyard and not self._lock.locked():
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            return  # the one whose use of the lock was interrupted will do it
+        while ledger.graveyard:
             with self._lock:
                 ledger.bury()
                 ledger.serve(monotonic())
+        while ledger.returned:
+            self.release(ledger.returned.popleft())
 
-    def _drop_idle(self, reason: str) -> None:
-        """Close every idle connection."""
+    def _drop_idle(self, reason: str, *, close: bool) -> None:
+        """Close every idle connection, and with `close` the pool."""
         ledger = self._ledger
-        while True:
-            with self._lock:
-                if not ledger.idle:
-                    return
-                connection = ledger.idle.pop()
-            self._discard(connection, reason)
+        with self._lock:
+            ledger.generation += 1
+            ledger.is_closed = ledger.is_closed or close
+            doomed, ledger.idle = ledger.idle, []
+            if close:
+                ledger.refuse_all(Refusal.CLOSED)
+        while doomed:
+            self._discard(doomed.pop(), reason)
+        self._settle()
 
     def disconnect(self, inuse_connections: bool = True) -> None:
         """Close the idle connections now and those in use when they come back.
@@ -434,9 +494,7 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         Never cuts a connection that somebody is using, whatever the argument says: in
         redis-py that voids a WATCH in silence.
         """
-        with self._lock:
-            self._ledger.generation += 1
-        self._drop_idle("drained")
+        self._drop_idle("drained", close=False)
 
     def reset(self) -> None:
         """Forget what was connected so far; same as `disconnect()`."""
@@ -450,10 +508,7 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         owns its pool and closes it with itself; to share one use
         `redis.Redis(connection_pool=pool)`.
         """
-        with self._lock:
-            self._ledger.is_closed = True
-            self._ledger.refuse_all(Refusal.CLOSED)
-        self._drop_idle("pool_closed")
+        self._drop_idle("pool_closed", close=True)
 
     @property
     def is_closed(self) -> bool:
@@ -470,10 +525,9 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
 
     def stats(self) -> PoolStats:
         """Return one consistent snapshot of sizes, counters, waits and holds."""
+        self._settle()
         with self._lock:
-            stats = self._ledger.stats()
-        self._bury()
-        return stats
+            return self._ledger.stats()
 
     # -- clients and redis-py's odds and ends ------------------------------------------
 
@@ -525,16 +579,22 @@ class RedisPool(PoolInterface, ConnectionPoolInterface):
         with _fork_lock:
             if self._pid == os.getpid():
                 return
-            inherited, closed = self._ledger.idle, self._ledger.is_closed
-            self._start_books(closed=closed)
-        for connection in inherited:
-            connection.retire()
+            before = self._ledger
+            self._start_books(closed=before.is_closed)
+        # Those that are out, too: a `with` block that unwinds in the child would talk on
+        # the parent's socket.
+        for slot in before.slots():
+            connection = slot.connection() if slot.connection is not None else None
+            if connection is not None:
+                connection.retire()
 
 
-def _outcome(error: BaseException) -> str:
+def _end_of(error: BaseException) -> str:
     """Name the counter for a request whose dial ended with `error`."""
     if isinstance(error, PoolUnavailableError):
         return "unavailable"
+    if isinstance(error, PoolExhaustedError):
+        return "timed_out"
     return "failed" if isinstance(error, Exception) else "cancelled"
 
 
@@ -551,14 +611,3 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _weakly(ref: weakref.ref[RedisPool]) -> Callable[[object], None]:
-    """Return a call of the pool's `_bury` that does not keep the pool alive."""
-
-    def bury(_slot_ref: object) -> None:
-        pool = ref()
-        if pool is not None:
-            pool._bury()
-
-    return bury

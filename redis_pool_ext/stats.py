@@ -38,8 +38,8 @@ class Counters:
         self.wait_seconds += seconds
         self.wait_seconds_max = max(self.wait_seconds_max, seconds)
 
-    def add_refusal(self, name: str) -> None:
-        """Count one caller who got nothing, under the name of the reason."""
+    def add_end(self, name: str) -> None:
+        """Count one request for a connection, under the name of how it ended."""
         setattr(self, name, getattr(self, name) + 1)
 
     def add_discard(self, reason: str) -> None:

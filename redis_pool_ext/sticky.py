@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-__all__ = ["STREAMING", "Effect", "effect", "name_of"]
+__all__ = ["REPLAYED", "STREAMING", "Effect", "effect", "name_of"]
 
 
 class Effect(Enum):
@@ -27,20 +27,16 @@ class Effect(Enum):
 # After these the server speaks unasked, so replies and requests no longer pair up.
 STREAMING = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC", "PSYNC"})
 
-_STICKY = STREAMING | {
-    "ASKING",
-    "AUTH",
-    "HELLO",
-    "PUNSUBSCRIBE",
-    "QUIT",
-    "READONLY",
-    "READWRITE",
-    "REPLCONF",
-    "RESET",
-    "SELECT",
-    "SUNSUBSCRIBE",
-    "UNSUBSCRIBE",
-}
+# What redis-py's PubSub sets up again by itself when it reconnects.
+REPLAYED = frozenset(
+    {prefix + verb for prefix in ("", "P", "S") for verb in ("SUBSCRIBE", "UNSUBSCRIBE")}
+)
+
+_STICKY = (
+    STREAMING
+    | REPLAYED
+    | {"ASKING", "AUTH", "HELLO", "QUIT", "READONLY", "READWRITE", "REPLCONF", "RESET", "SELECT"}
+)
 _TRANSACTION = {
     "MULTI": Effect.MULTI,
     "EXEC": Effect.EXEC,

@@ -446,13 +446,13 @@ class TestThreads:
         client = lease.client()
         client.ping()
         blocked = spawn(client.blpop, "nothing", 0)
-        wait_until(lambda: lease._depth == 1 and lease._connection.pending == 1)
+        wait_until(lambda: lease._depth == 1 and lease._held[0].pending == 1)
         lease.end()
 
         with pytest.raises(redis.RedisError):
             blocked.result()
         stats = pool.stats()
-        assert (stats.in_use, stats.idle, stats.discarded) == (0, 0, {"error": 1})
+        assert (stats.in_use, stats.idle, stats.discarded) == (0, 0, {"forfeited": 1})
         assert stats.double_releases == 0
 
     def test_lease_that_ends_during_a_dial_does_not_count_against_the_server(self, redis_server):
@@ -465,7 +465,7 @@ class TestThreads:
             client = lease.client()
             client.ping()
             proxy.delay = 0.2
-            lease._connection.disconnect()
+            lease._held[0].disconnect()
             dialling = spawn(client.ping)
             wait_until(lambda: pool.stats().connecting == 1)
             lease.end()

@@ -70,7 +70,7 @@ def test_waiter_that_vanished_with_its_gift_costs_a_connection_but_no_slot(pool)
 @pytest.mark.parametrize("refusal", list(Refusal))
 def test_each_refusal_has_a_counter(pool, refusal):
     """Every way to get nothing is counted under its own name."""
-    pool._ledger.counters.add_refusal(refusal.value)
+    pool._ledger.counters.add_end(refusal.value)
 
     assert getattr(pool.stats(), refusal.value) == 1
 

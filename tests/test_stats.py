@@ -45,7 +45,7 @@ def test_wait_is_counted_with_its_sum_and_its_worst():
 def test_refusal_is_counted_under_its_name(refusal: Refusal):
     """Each reason to refuse a caller has a counter of the same name."""
     counters = Counters()
-    counters.add_refusal(refusal.value)
+    counters.add_end(refusal.value)
 
     assert look(counters).as_dict()[refusal.value] == 1
 

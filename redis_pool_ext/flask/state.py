@@ -44,17 +44,17 @@ def state_of_current_app() -> AppState:
 
     Raises `RuntimeError` outside of an app context, and for an app without `init_app`.
     """
-    if not has_app_context():
-        raise RuntimeError(_OUTSIDE)
-    state: AppState | None = current_app.extensions.get(EXTENSION)
+    state = _find()
     if state is None:
-        raise RuntimeError(_NOT_INITIALISED)
+        raise RuntimeError(_NOT_INITIALISED if has_app_context() else _OUTSIDE)
     return state
 
 
 def configs_of_current_app() -> Mapping[str, PoolConfig] | None:
     """Return the current app's own pools; None where there are none to be asked for."""
-    if not has_app_context():
-        return None
-    state: AppState | None = current_app.extensions.get(EXTENSION)
+    state = _find()
     return None if state is None else state.configs
+
+
+def _find() -> AppState | None:
+    return current_app.extensions.get(EXTENSION) if has_app_context() else None

@@ -82,7 +82,8 @@ def _has_project_page() -> bool:
 
 def _log(error: RedisPoolError) -> None:
     """Warn, once per request: a refused one may be refused again when its session is saved."""
-    if request.environ.setdefault(_LOGGED, error) is error:
+    if _LOGGED not in request.environ:
+        request.environ[_LOGGED] = True
         logger.warning("%s: answered 503 to %s: %s", error.alias, describe(request), error)
 
 
