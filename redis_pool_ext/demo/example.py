@@ -60,6 +60,8 @@ def _make_importable(name: str) -> None:
 
 
 def _django() -> Example:
+    # A shell in which somebody works on a project of their own may name its settings.
+    os.environ["DJANGO_SETTINGS_MODULE"] = "example_django.settings"
     # By name, here and below: the examples stand on top of this package, and need not be
     # there.
     application: Application = import_module("example_django.wsgi").application
