@@ -1,65 +1,184 @@
-"""What a failed dial says about the server, and what of it may be shown."""
+"""Making connections, and making sure of them: all of it before one deadline."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import Enum
+from time import monotonic
 from typing import Any
 
-import redis
+from . import refusals
+from .connection import GuardedConnection, guarded
+from .deadline import Deadline
+from .errors import LeaseError, PoolExhaustedError, PoolUnavailableError
+from .ledger import Refusal, Slot
+from .verdict import REFUSED, UNREACHABLE, Verdict, judge, without_secrets
+from .waiting import Waiting
 
-__all__ = ["REFUSED", "UNREACHABLE", "Verdict", "judge", "without_secrets"]
+__all__ = ["Dialling"]
 
-# The server answered no: the configuration's fault (password, user, database).
-REFUSED = (
-    redis.AuthenticationError,
-    redis.exceptions.AuthorizationError,
-    redis.ResponseError,
-)
-UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, OSError)
+# Seconds. An idle connection is looked at (no round trip) unless it was in use this
+# recently, too short for a server or network to have dropped it since: a pool under load
+# spends no system call on it.
+LOOK_AFTER = 0.00005
 
-# Seconds. A dial that was given less, and less than its pool's whole timeout, was cut
-# short by its caller's deadline.
-ENOUGH_FOR_A_DIAL = 0.5
-
-
-class Verdict(Enum):
-    """What the circuit learns from a failed dial."""
-
-    DOWN = "down"
-    ANSWERED = "answered"
-    CUT_SHORT = "cut short"
-    NOTHING = "nothing"
+# With timeout=0 a caller waits for nobody, but a connection takes its time to make.
+DIAL_AT_LEAST = 0.05
 
 
-def judge(error: BaseException, *, heard: bool, had: float, enough: float) -> Verdict:
-    """Say what a dial that ended with `error` tells about the server.
+class Dialling(Waiting):
+    """The part of the pool that dials, renews and validates."""
 
-    `heard`: the server had said something; a plain `redis.ConnectionError` is then its
-    own words (`maxclients` reached), not the network's. `had` of the pool's `enough`
-    seconds were left when the dial began.
-    """
-    if isinstance(error, REFUSED):
-        return Verdict.ANSWERED
-    if not isinstance(error, UNREACHABLE):
-        return Verdict.NOTHING
-    if isinstance(error, redis.TimeoutError | TimeoutError):
-        short = had < 0.9 * min(ENOUGH_FOR_A_DIAL, enough)
-        return Verdict.CUT_SHORT if short else Verdict.DOWN
-    if heard and not isinstance(error, redis.BusyLoadingError):
-        return Verdict.NOTHING
-    return Verdict.DOWN
+    connection_class: type[Any]
+    connection_kwargs: dict[str, Any]
+
+    def _get_with_care(
+        self, connection: GuardedConnection | None, deadline: Deadline
+    ) -> GuardedConnection:
+        """Turn an idle connection in doubt, or a place in the queue, into a good one."""
+        gift = self._queue(deadline) if connection is None else connection
+        if isinstance(gift, Slot):
+            return self._dial(gift, deadline)
+        if not (self._is_fresh(gift) or self._is_alive(gift, deadline)):
+            self._renew(gift, deadline)
+        return gift
+
+    def _dial(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
+        """Make a connection in a slot that was opened for it."""
+        try:
+            connection = guarded(self.connection_class)(**self.connection_kwargs)
+            connection.slot = slot
+            connection.home = self._ref
+            # With timeout=0 nobody is waited for, but a connection takes its time to make.
+            self._open(connection, slot, deadline if self.timeout else Deadline(DIAL_AT_LEAST))
+        except BaseException as error:
+            self._free(slot, end=_end_of(error))
+            raise
+        self._count_end("acquired")
+        return connection
+
+    def _renew(self, connection: GuardedConnection, deadline: Deadline) -> None:
+        """Dial again in place of an idle connection that proved dead.
+
+        In the same slot: its taker has had its turn, and keeps it.
+        """
+        try:
+            connection.disconnect()
+            with self._lock:
+                self._ledger.counters.add_discard("stale")
+            self._redial(connection, deadline)
+        except BaseException as error:
+            with self._lock:
+                self._ledger.counters.acquired -= 1
+            slot = connection.slot
+            connection.retire()
+            if slot is not None:
+                self._free(slot, end=_end_of(error))
+            raise
+
+    def reconnect(self, connection: GuardedConnection) -> None:
+        """Dial again for the holder of `connection`, within `timeout`.
+
+        Raises `PoolUnavailableError` when the server cannot be reached, at once when
+        the circuit is open.
+        """
+        if connection.broken:
+            self._ledger.doubted_at = monotonic()
+        self._redial(connection, Deadline(self.timeout or DIAL_AT_LEAST))
+
+    def _redial(self, connection: GuardedConnection, deadline: Deadline) -> None:
+        slot = connection.slot
+        if slot is None or connection.is_inherited:
+            raise LeaseError("this connection belongs to another process, or was given back")
+        ledger = self._ledger
+        try:
+            with self._lock:
+                admitted = ledger.circuit.admits(monotonic())
+                if admitted:
+                    ledger.connecting(slot)
+            if not admitted:
+                raise self._refused(Refusal.UNAVAILABLE)
+            self._open(connection, slot, deadline)
+        except BaseException:
+            with self._lock:
+                ledger.not_connecting(slot.key)
+            raise
+        finally:
+            self._settle()
+
+    def _open(self, connection: GuardedConnection, slot: Slot, deadline: Deadline) -> None:
+        """Dial under the deadline and enter in the books how that ended."""
+        ledger = self._ledger
+        began = monotonic()
+        connection.generation = ledger.generation
+        try:
+            connection.open(deadline)
+        except BaseException as error:
+            shown = self._dial_failed(connection, slot, error, deadline.at - began)
+            if shown is error:
+                raise
+            raise shown from shown.__cause__
+        with self._lock:
+            now = monotonic()
+            ledger.connected(slot, connection, now)
+            ledger.counters.created += 1
+            ledger.counters.create_seconds += now - began
+            ledger.serve(now)
+        self._settle()
+
+    def _dial_failed(
+        self, connection: GuardedConnection, slot: Slot, error: BaseException, had: float
+    ) -> BaseException:
+        """Enter a failed dial in the books; return what the caller shall see.
+
+        `had` is the time that it was given: a dial that began shortly before its caller's
+        deadline says nothing about the server.
+        """
+        error = without_secrets(error, self.connection_kwargs)
+        verdict = judge(error, heard=connection.heard, had=had, enough=self.timeout)
+        ledger = self._ledger
+        with self._lock:
+            now = monotonic()
+            stats = ledger.stats()
+            ledger.not_connecting(slot.key)
+            ledger.counters.create_failures += 1
+            if verdict is Verdict.DOWN:
+                ledger.circuit.failed(now, error)
+            elif verdict is Verdict.ANSWERED:
+                ledger.circuit.succeeded()
+            if ledger.circuit.is_open:
+                ledger.refuse_all(Refusal.UNAVAILABLE)
+            ledger.serve(now)
+        self._settle()
+        if verdict is Verdict.CUT_SHORT:
+            exhausted = refusals.exhausted(Refusal.TIMED_OUT, stats, self.timeout)
+            exhausted.__cause__ = error
+            return exhausted
+        unreachable = isinstance(error, UNREACHABLE) and not isinstance(error, REFUSED)
+        return refusals.unavailable(stats, error, 0.0) if unreachable else error
+
+    def _is_fresh(self, connection: GuardedConnection) -> bool:
+        """Tell whether a connection was in use a moment ago, and nothing broke since."""
+        slot, ledger = connection.slot, self._ledger
+        assert slot is not None
+        return (
+            slot.idle_for < LOOK_AFTER
+            and slot.since - slot.idle_for >= ledger.doubted_at
+            and connection.generation == ledger.generation
+        )
+
+    def _is_alive(self, connection: GuardedConnection, deadline: Deadline) -> bool:
+        """Look at an idle connection; ask the server too if others broke since its use."""
+        slot, ledger = connection.slot, self._ledger
+        assert slot is not None
+        if connection.generation != ledger.generation or not connection.looks_alive():
+            return False
+        in_doubt = slot.since - slot.idle_for < ledger.doubted_at
+        return not in_doubt or connection.answers(deadline)
 
 
-def without_secrets(error: BaseException, settings: Mapping[str, Any]) -> BaseException:
-    """Return `error`, or its like without the password that the server has quoted.
-
-    A server that does not know HELLO or AUTH repeats the arguments in its answer.
-    """
-    secrets = [settings.get(name) for name in ("password", "username")]
-    text = str(error)
-    hidden = text
-    for secret in secrets:
-        if isinstance(secret, str) and secret:
-            hidden = hidden.replace(secret, "***")
-    return error if hidden == text else type(error)(hidden)
+def _end_of(error: BaseException) -> str:
+    """Name the counter for a request whose dial ended with `error`."""
+    if isinstance(error, PoolUnavailableError):
+        return "unavailable"
+    if isinstance(error, PoolExhaustedError):
+        return "timed_out"
+    return "failed" if isinstance(error, Exception) else "cancelled"

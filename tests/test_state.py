@@ -13,7 +13,6 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redis_pool_ext import ConnectionPoolTimeoutError, LeaseError, RedisPool
-from redis_pool_ext.connection import GuardedConnection
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from .support.proxy import FaultyProxy

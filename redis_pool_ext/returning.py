@@ -1,0 +1,141 @@
+"""The pool's books under their lock, and the way back: release, discard, free."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from .connection import GuardedConnection
+from .errors import LeaseError
+from .ledger import Ledger, Slot
+from .stats import PoolStats
+
+__all__ = ["Returning"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+# Reasons to close a connection that are nobody's mistake; any other one is logged.
+_QUIET = frozenset({"error", "closed", "stale", "drained", "pool_closed", "lost"})
+
+
+class Returning:
+    """The part of the pool that keeps the books and takes connections back."""
+
+    alias: str
+    timeout: float
+    max_connections: int
+    max_connecting: int
+    max_waiting: int | None
+
+    def __init__(self) -> None:
+        # How a connection knows its pool. Weak, or pool and idle list kept each other.
+        self._ref: Callable[[], Any] = weakref.ref(self)
+
+    def _start_books(self, *, closed: bool) -> None:
+        """Begin with nothing: at birth, and in the child after a fork."""
+        # Protects the ledger (slots, idle connections, queue, counters, circuit). Held
+        # for a few byte codes only: no I/O, logging, callback or socket close under it.
+        # Re-entrant, for `_is_owned()`: a finalizer or signal handler may enter the pool
+        # while its own thread is under the lock.
+        self._lock = threading.RLock()
+        self._ledger = Ledger(
+            alias=self.alias,
+            max_connections=self.max_connections,
+            max_connecting=self.max_connecting,
+            max_waiting=self.max_waiting,
+        )
+        self._ledger.is_closed = closed
+        self._pid = os.getpid()
+
+    def release(self, connection: Any) -> None:
+        """Give a connection back; it is kept if clean, closed if not. Never waits.
+
+        Raises `LeaseError` for a connection that is not out: the books stay as they are.
+        """
+        if not isinstance(connection, GuardedConnection) or connection.home is not self._ref:
+            raise LeaseError(f'{connection!r} is not of the pool "{self.alias}"', alias=self.alias)
+        if connection.is_inherited:
+            connection.retire()  # the parent's socket: close our copy, touch no books
+            return
+        ledger = self._ledger
+        if self._lock._is_owned():  # type: ignore[attr-defined]  # threading.Condition asks, too
+            ledger.returned.append(connection)
+            return
+        dirt = connection.dirt()
+        with self._lock:
+            reason = ledger.take_back(connection, dirt, monotonic())
+        if reason is not None:
+            self._discard(connection, reason)
+        if ledger.graveyard or ledger.returned:
+            self._settle()
+
+    def forfeit(self, connection: GuardedConnection) -> None:
+        """Take back a connection that another thread is in the middle of using."""
+        slot = connection.slot
+        if slot is not None:
+            connection.forfeit()
+            with self._lock:
+                self._ledger.count_hold(slot, monotonic())
+            self._free(slot, "forfeited")
+
+    def _discard(self, connection: GuardedConnection, reason: str) -> None:
+        """Close a held connection instead of keeping it, then free its slot.
+
+        In this order: the server never sees more than `max_connections`.
+        """
+        slot = connection.slot
+        assert slot is not None
+        if reason not in _QUIET:
+            logger.warning(
+                "%s: connection closed instead of reused: %s, by %s",
+                self.alias,
+                reason,
+                slot.holder or "a borrower without a name",
+            )
+        connection.retire()
+        self._free(slot, reason if reason in _QUIET else "dirty")
+
+    def _free(self, slot: Slot, reason: str | None = None, end: str | None = None) -> None:
+        """Return a slot to the pool, and let the next waiter have it.
+
+        `reason` says why its connection was closed, `end` how a request ended with it.
+        """
+        ledger = self._ledger
+        with self._lock:
+            now = monotonic()
+            ledger.close_slot(slot)
+            if end is not None:
+                ledger.counters.add_end(end)
+            if reason is not None:
+                ledger.counters.add_discard(reason)
+            if reason == "error":
+                ledger.doubted_at = now
+            ledger.serve(now)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Act on what finalizers left behind; runs after each use of the lock."""
+        ledger = self._ledger
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            return  # the one whose use of the lock was interrupted will do it
+        while ledger.graveyard:
+            with self._lock:
+                ledger.bury()
+                ledger.serve(monotonic())
+        while ledger.returned:
+            self.release(ledger.returned.popleft())
+
+    def _count_end(self, end: str) -> None:
+        with self._lock:
+            self._ledger.counters.add_end(end)
+
+    def stats(self) -> PoolStats:
+        """Return one consistent snapshot of sizes, counters, waits and holds."""
+        self._settle()
+        with self._lock:
+            return self._ledger.stats()

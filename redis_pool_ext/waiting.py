@@ -1,0 +1,102 @@
+"""The way out when nothing is idle: the queue, in order of arrival, before a deadline."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from . import refusals
+from .connection import GuardedConnection
+from .deadline import Deadline
+from .errors import LeaseError, RedisPoolError
+from .ledger import Refusal, Slot, Waiter
+from .returning import Returning
+
+__all__ = ["Waiting"]
+
+# Seconds between two looks of a waiter at what finalizers left behind.
+GLANCE = 0.05
+
+
+class Waiting(Returning):
+    """The part of the pool that lets callers wait their turn, and refuses them."""
+
+    def _queue(self, deadline: Deadline) -> GuardedConnection | Slot:
+        """Wait for a connection, or for a free slot to dial in."""
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            raise LeaseError(
+                "a signal handler or finalizer asked for a connection while its thread was "
+                f'inside the pool "{self.alias}"; do it outside of the handler',
+                alias=self.alias,
+            )
+        waiter = Waiter(deadline.at)
+        waited = 0.0
+        try:
+            # Not past the deadline, or a caller with timeout=0 would come too late for
+            # what is there to be taken.
+            if self._join_queue(waiter, min(monotonic(), deadline.at)):
+                waited = self._wait(waiter, deadline)
+            self._leave_queue(waiter, waited)
+        except BaseException:
+            self._walk_away(waiter)
+            raise
+        if waiter.gift is not None:
+            return waiter.gift
+        refusal = waiter.refusal or Refusal.TIMED_OUT
+        self._count_end(refusal.value)
+        raise self._refused(refusal)
+
+    def _wait(self, waiter: Waiter, deadline: Deadline) -> float:
+        """Sleep until there is a gift or a refusal, or the deadline; return the seconds.
+
+        Wakes now and then for what finalizers have left behind: they take no lock, and
+        wake nobody.
+        """
+        began = monotonic()
+        while not waiter.wake.acquire(True, min(deadline.remaining(), GLANCE)):
+            self._settle()
+            if monotonic() >= deadline.at:
+                break
+        return monotonic() - began
+
+    def _join_queue(self, waiter: Waiter, now: float) -> bool:
+        """Queue up, and tell whether there is anything to wait for."""
+        ledger = self._ledger
+        with self._lock:
+            ledger.queue[waiter] = None
+            ledger.serve(now)
+            if waiter.gift is None:
+                waiter.refusal = ledger.refusal(now)
+        self._settle()
+        return waiter.gift is None and waiter.refusal is None
+
+    def _leave_queue(self, waiter: Waiter, waited: float) -> None:
+        """Settle how the wait ended; under the lock, so it cannot end both ways."""
+        ledger = self._ledger
+        with self._lock:
+            ledger.queue.pop(waiter, None)
+            if waited:
+                ledger.counters.add_wait(waited)
+        self._settle()
+
+    def _walk_away(self, waiter: Waiter) -> None:
+        """Leave the queue for good, passing on what was given at the last moment."""
+        self._leave_queue(waiter, 0.0)
+        gift = waiter.gift
+        if isinstance(gift, Slot):
+            self._free(gift, end="cancelled")
+        elif gift is not None:
+            self.release(gift)
+        else:
+            self._count_end("cancelled")
+
+    def _refused(self, refusal: Refusal) -> RedisPoolError:
+        """Return the error for a caller who gets nothing."""
+        ledger = self._ledger
+        with self._lock:
+            stats = ledger.stats()
+            cause, probe_in = ledger.circuit.last_error, ledger.circuit.next_probe - monotonic()
+        if refusal is Refusal.CLOSED:
+            return refusals.closed(stats)
+        if refusal is Refusal.UNAVAILABLE:
+            return refusals.unavailable(stats, cause, max(probe_in, 0.001))
+        return refusals.exhausted(refusal, stats, self.timeout)
