@@ -19,6 +19,10 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self.at = monotonic() + seconds
 
+    def at_least(self, seconds: float) -> Deadline:
+        """Return this deadline, or a later one if less than `seconds` are left."""
+        return self if self.remaining() >= seconds else Deadline(seconds)
+
     def remaining(self) -> float:
         """Return the seconds that are left, never less than 0."""
         return max(0.0, self.at - monotonic())

@@ -20,7 +20,8 @@ __all__ = ["Dialling"]
 # spends no system call on it.
 LOOK_AFTER = 0.00005
 
-# With timeout=0 a caller waits for nobody, but a connection takes its time to make.
+# Seconds that a dial has in any case: with timeout=0 a caller waits for nobody, but a
+# connection takes its time to make.
 DIAL_AT_LEAST = 0.05
 
 
@@ -47,8 +48,7 @@ class Dialling(Waiting):
             connection = guarded(self.connection_class)(**self.connection_kwargs)
             connection.slot = slot
             connection.home = self._ref
-            # With timeout=0 nobody is waited for, but a connection takes its time to make.
-            self._open(connection, slot, deadline if self.timeout else Deadline(DIAL_AT_LEAST))
+            self._open(connection, slot, deadline.at_least(DIAL_AT_LEAST))
         except BaseException as error:
             self._free(slot, end=_end_of(error))
             raise
@@ -64,7 +64,7 @@ class Dialling(Waiting):
             connection.disconnect()
             with self._lock:
                 self._ledger.counters.add_discard("stale")
-            self._redial(connection, deadline)
+            self._redial(connection, deadline.at_least(DIAL_AT_LEAST))
         except BaseException as error:
             with self._lock:
                 self._ledger.counters.acquired -= 1
@@ -82,7 +82,7 @@ class Dialling(Waiting):
         """
         if connection.broken:
             self._ledger.doubted_at = monotonic()
-        self._redial(connection, Deadline(self.timeout or DIAL_AT_LEAST))
+        self._redial(connection, Deadline(max(self.timeout, DIAL_AT_LEAST)))
 
     def _redial(self, connection: GuardedConnection, deadline: Deadline) -> None:
         slot = connection.slot

@@ -16,7 +16,12 @@ from redis._parsers import Encoder
 
 from .connection import GuardedConnection
 from .deadline import Deadline
-from .errors import ConnectionPoolTimeoutError, LeaseError
+from .errors import (
+    ConnectionPoolTimeoutError,
+    LeaseError,
+    PoolExhaustedError,
+    PoolUnavailableError,
+)
 from .interface import ConnectionPoolInterface
 
 if TYPE_CHECKING:
@@ -41,8 +46,12 @@ class Lease(ConnectionPoolInterface):
     cache = None
     himport_registry: Any
 
-    def __init__(self, pool: RedisPool, holder: str | None = None) -> None:
+    def __init__(
+        self, pool: RedisPool, holder: str | None = None, *, waits_once: bool = False
+    ) -> None:
         self.pool = pool
+        self.waits_once = waits_once
+        self._patience: Deadline | None = None  # what a refusal has left of it
         self._holder = holder
         self.himport_registry = pool.himport_registry
         # The connection, or nothing. Whoever pops it owes its return: pop() is one step,
@@ -124,7 +133,17 @@ class Lease(ConnectionPoolInterface):
             self._put_back()
 
     def _take(self, deadline: Deadline | None) -> GuardedConnection:
-        connection = self.pool.borrow(deadline)
+        if self.waits_once and self._patience is not None:
+            deadline = self._patience
+        deadline = deadline or Deadline(self.pool.timeout)
+        try:
+            connection = self.pool.borrow(deadline)
+        except (PoolExhaustedError, PoolUnavailableError):
+            # A request that goes on after a refusal (a session that is optional, a view
+            # with a fallback) would otherwise wait as many timeouts as it has commands.
+            self._patience = deadline
+            raise
+        self._patience = None
         self._held.append(connection)
         self._sign(connection)
         if self._ended:  # by another thread, while this one was waiting

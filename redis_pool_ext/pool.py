@@ -96,13 +96,15 @@ class RedisPool(Dialling, PoolInterface, ConnectionPoolInterface):
 
     # -- borrowing -----------------------------------------------------------------------
 
-    def lease(self, holder: str | None = None) -> Lease:
+    def lease(self, holder: str | None = None, *, waits_once: bool = False) -> Lease:
         """Return a context manager over a client pinned to one connection.
 
         The connection is taken at the first command, and given back at the end of the
-        `with` block. `holder` names the borrower in warnings and reports.
+        `with` block. `holder` names the borrower in warnings and reports. With
+        `waits_once`, as in a web request, a lease that was refused does not wait a second
+        `timeout`: what is left of the first is all it has.
         """
-        return Lease(self, holder)
+        return Lease(self, holder, waits_once=waits_once)
 
     def get_connection(
         self, command_name: str | None = None, *keys: Any, **options: Any

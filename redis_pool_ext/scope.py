@@ -17,13 +17,15 @@ _current: ContextVar[Scope | None] = ContextVar("redis_pool_ext_scope", default=
 class Scope:
     """The leases of one request: one per pool, made when first asked for.
 
-    `label` names the request in warnings and reports. Nothing refers back from a lease to
+    `label` names the request in warnings and reports. With `waits_once` a refusal uses up
+    the wait of the whole scope, as a web request wants it. Nothing refers back from a lease to
     its scope, so a scope that is dropped frees its connections at once.
     """
 
-    __slots__ = ("_clients", "_ended", "_label")
+    __slots__ = ("_clients", "_ended", "_label", "_waits_once")
 
-    def __init__(self, label: str | None = None) -> None:
+    def __init__(self, label: str | None = None, *, waits_once: bool = False) -> None:
+        self._waits_once = waits_once
         self._label = label
         self._clients: dict[RedisPool, LeasedRedis] = {}
         self._ended = False
@@ -33,7 +35,8 @@ class Scope:
         client = self._clients.get(pool)
         if client is None:
             # setdefault: of two threads that race here, both get the winner's client.
-            client = self._clients.setdefault(pool, pool.lease(self._label).client())
+            lease = pool.lease(self._label, waits_once=self._waits_once)
+            client = self._clients.setdefault(pool, lease.client())
             if self._ended:  # in between, by another thread
                 self.end()
         return client
@@ -48,6 +51,17 @@ class Scope:
         self._label = label
         for client in list(self._clients.values()):
             client.connection_pool.holder = label
+
+    @property
+    def waits_once(self) -> bool:
+        """Whether a refusal uses up the wait of the whole scope."""
+        return self._waits_once
+
+    @waits_once.setter
+    def waits_once(self, waits_once: bool) -> None:
+        self._waits_once = waits_once
+        for client in list(self._clients.values()):
+            client.connection_pool.waits_once = waits_once
 
     @property
     def has_ended(self) -> bool:

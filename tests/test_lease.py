@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 
 import pytest
@@ -99,6 +100,30 @@ class TestHolding:
             two.ping()
             with pytest.raises(ConnectionPoolTimeoutError):
                 three.ping()
+
+    def test_request_waits_once(self, url):
+        """What a refusal has left of the timeout is all that the lease has: it asks, no more."""
+        with RedisPool.from_url(url, max_connections=1, timeout=0.4) as pool:
+            kept = pool.get_connection()
+            with pool.lease(waits_once=True) as client:
+                began = time.monotonic()
+                for _ in range(5):
+                    with pytest.raises(ConnectionPoolTimeoutError):
+                        client.ping()
+                assert time.monotonic() - began < 0.8  # not five times 0.4
+                pool.release(kept)
+                assert client.ping()
+
+    def test_task_may_wait_again(self, url):
+        """A lease of a task that tries again later has its whole timeout each time."""
+        with RedisPool.from_url(url, max_connections=1, timeout=0.05) as pool:
+            kept = pool.get_connection()
+            with pool.lease() as client:
+                for _ in range(2):
+                    with pytest.raises(ConnectionPoolTimeoutError):
+                        client.ping()
+            assert pool.stats().wait_seconds > 0.075
+            pool.release(kept)
 
     def test_raising_block_gives_the_connection_back(self, pool):
         """An error of the borrower costs no slot."""

@@ -71,7 +71,7 @@ class RedisPoolMiddleware:
 
 
 def _begin(request: HttpRequest) -> tuple[Scope, Scope | None]:
-    scope = Scope(name_of_request(request))
+    scope = Scope(name_of_request(request), waits_once=True)
     # This only makes a client; the first command takes the connection.
     request.redis = scope.client(get_pool())  # type: ignore[attr-defined]
     _streaming.set(None)

@@ -114,6 +114,7 @@ class ContextScopes:
         scope = current_scope()
         if isinstance(scope, ContextScope):
             scope.label = describe(request)
+            scope.waits_once = True  # a task in an app context may ask again and again
 
     def _finished(self, _app: Flask, response: Response, **_: Any) -> None:
         """Let a streamed body keep the lease until the response is closed."""
