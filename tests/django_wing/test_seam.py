@@ -36,6 +36,16 @@ def test_full_pool_answers_503_in_time(client: Client, full: Full, path: str) ->
     assert took < TIMEOUT + 0.3
 
 
+def test_request_that_goes_on_after_a_refusal_waits_no_second_time(
+    client: Client, full: Full, pool: RedisPool
+) -> None:
+    """Four commands on a full pool cost one TIMEOUT, not four."""
+    with full():
+        assert client.get("/stubborn/").status_code == 503
+        assert pool.stats().wait_seconds < 2 * TIMEOUT
+    assert pool.stats().timed_out == 4
+
+
 @EVERYWHERE
 def test_full_pool_freed_answers_200(
     client: Client, full: Full, pool: RedisPool, path: str

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import redis
@@ -490,3 +490,20 @@ def test_set_up_registers_the_three_outages_and_nothing_else():
     app = make_app("redis://localhost")
     handlers = app.error_handler_spec[None][None]
     assert set(handlers) == {PoolExhaustedError, PoolUnavailableError, PoolClosedError}
+
+
+def test_request_that_goes_on_after_a_refusal_waits_no_second_time(app: Flask) -> None:
+    """Four commands on a full pool cost one TIMEOUT, not four."""
+
+    @app.get("/stubborn")
+    def stubborn() -> str:
+        for _ in range(3):
+            with suppress(PoolExhaustedError):
+                current_redis.incr("hits")
+        return str(current_redis.incr("hits"))
+
+    with all_held(app):
+        assert_503(app.test_client().get("/stubborn"))
+        stats = pool_of(app).stats()
+    assert stats.wait_seconds < 2 * TIMEOUT
+    assert stats.timed_out == 4

@@ -10,6 +10,7 @@ urlpatterns = [
         for view in (
             views.hits,
             views.quiet,
+            views.stubborn,
             views.client_class,
             views.lazy_template,
             views.writes_session,
