@@ -16,6 +16,7 @@ from redis.client import CaseInsensitiveDict, Monitor, Pipeline, PubSub
 
 from .connection import GuardedConnection
 from .errors import LeaseError, RedisPoolError
+from .sticky import Effect, effect
 
 if TYPE_CHECKING:
     from .lease import Lease
@@ -44,10 +45,13 @@ class LeasedPipeline(_Leased, Pipeline):
     """
 
     connection_pool: Lease  # type: ignore[assignment]
+    _has_watched = False
 
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """Execute a command at once, as between WATCH and MULTI."""
-        self._require_no_other_transaction()
+        if effect(args) is Effect.WATCH:
+            self._require_no_other_transaction()
+            self._has_watched = True
         return super().immediate_execute_command(*args, **options)
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
@@ -61,14 +65,20 @@ class LeasedPipeline(_Leased, Pipeline):
     def _require_no_other_transaction(self) -> None:
         if not self.watching and self.connection_pool.is_watching:
             raise LeaseError(
-                "another pipeline of this lease is watching keys, and a second transaction on "
-                "the same connection would end its WATCH unseen; finish that one first, or "
-                "use pipeline(transaction=False) here"
+                "keys are being watched on this lease, by another pipeline or a raw WATCH, and a "
+                "second transaction on its connection would end that WATCH unseen; finish "
+                "that one first, or use pipeline(transaction=False) here"
             )
 
     def reset(self) -> None:  # type: ignore[override]  # redis-py's own: RESET is a command, too
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection = self.connection
+        if isinstance(connection, GuardedConnection) and self._has_watched:
+            if not connection.is_connected:
+                self.watching = False  # there is nothing left to UNWATCH
+            # Only its own WATCH: another pipeline's that was lost is not this one's to forgive.
+            connection.transaction_over()
+            self._has_watched = False
         try:
             super().reset()
         finally:
@@ -76,8 +86,6 @@ class LeasedPipeline(_Leased, Pipeline):
                 # redis-py's reset() gives up when UNWATCH times out or is interrupted.
                 connection.disconnect()
                 self._let_go()
-            if isinstance(connection, GuardedConnection):
-                connection.transaction_over()
 
     def _let_go(self) -> None:
         connection, self.connection = self.connection, None

@@ -62,7 +62,9 @@ class GuardedConnection(_Mixin):
         self.marks: set[str] = set()
         self.pending = 0
         self.broken = False
-        self._outgoing: list[tuple[Any, ...]] = []  # packed, not yet sent
+        # Packed and not yet sent; None when somebody else packs.
+        self._outgoing: list[tuple[Any, ...]] | None = None
+        self._unanswered: set[str] = set()  # marks of commands whose reply is owed
         self._settling: set[str] = set()
         self._lost: frozenset[str] = frozenset()
         self._deadline: Deadline | None = None
@@ -187,17 +189,24 @@ class GuardedConnection(_Mixin):
     def send_command(self, *args: Any, **kwargs: Any) -> None:
         """Send one command, noting that its reply is owed and what it leaves behind."""
         self._outgoing = [args]
-        super().send_command(*args, **kwargs)
+        try:
+            super().send_command(*args, **kwargs)
+        except BaseException:
+            self._outgoing = None  # it may not have come as far as being sent
+            raise
 
     def pack_command(self, *args: Any) -> Any:
         """Pack one command for a `send_packed_command` to come."""
-        self._outgoing.append(args)
-        return super().pack_command(*args)
+        packed = super().pack_command(*args)
+        self._outgoing = [*(self._outgoing or ()), args]
+        return packed
 
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> Any:
         """Pack several commands for one `send_packed_command`."""
-        self._outgoing = list(commands)
-        return super().pack_commands(self._outgoing)
+        commands = list(commands)
+        packed = super().pack_commands(commands)
+        self._outgoing = commands
+        return packed
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Send packed bytes; first reconnect or refuse where the replies would not pair.
@@ -206,22 +215,24 @@ class GuardedConnection(_Mixin):
         """
         # Taken first and noted last: a reconnect or a health check in between sends
         # commands of its own, and wipes what was noted before.
-        outgoing, self._outgoing = self._outgoing, []
+        outgoing, self._outgoing = self._outgoing, None
         if self._sock is None:
             self.connect()
         if check_health:
             self.check_health()
-        if self.pending and not self.marks & STREAMING:
+        if self.pending and not self._is_subscriber():
             self.disconnect()
             raise redis.ConnectionError(
                 "a reply on this connection was never read (its reader was interrupted); "
                 "the connection is closed so that nobody reads it in place of their own"
             )
-        self.pending += len(outgoing) or 1
-        for args in outgoing:
-            self._note(args)
-        if not outgoing:  # packed by somebody else: it may leave anything behind
+        before = frozenset(self.marks)
+        self.pending += 1 if outgoing is None else len(outgoing)
+        if outgoing is None:  # it may leave anything behind
             self.marks.add("bytes packed elsewhere")
+        for args in outgoing or ():
+            self._note(args)
+        self._unanswered |= self.marks - before
         try:
             super().send_packed_command(command, check_health=False)
         except BaseException:
@@ -241,9 +252,19 @@ class GuardedConnection(_Mixin):
         self._answered(refused=False)
         return response
 
+    def _is_subscriber(self) -> bool:
+        """Tell whether replies do not pair up with requests here: PubSub, MONITOR."""
+        # PubSub registers a callback for reconnects, before it sends anything.
+        callbacks = getattr(self, "_connect_callbacks", ())
+        return len(callbacks) > 1 or not self.marks.isdisjoint(STREAMING)
+
     def _answered(self, *, refused: bool) -> None:
         if self.pending:
             self.pending -= 1
+        if not self.pending and self._unanswered:
+            if refused:
+                self.marks -= self._unanswered & {"WATCH"}  # a refused WATCH watches nothing
+            self._unanswered.clear()
         if self._settling:
             # UNWATCH, EXEC or DISCARD said no: what it should have ended may still be.
             if refused:
@@ -309,6 +330,8 @@ class GuardedConnection(_Mixin):
     def answers(self, deadline: Deadline) -> bool:
         """Ask the server with a PING, before `deadline`: a socket can be open and deaf."""
         plain = self._sock
+        if not isinstance(plain, socket.socket):
+            return True  # in the process: nothing between us to have failed
         try:
             self._use(HandshakeSocket(plain, deadline))
             self.send_command("PING", check_health=False)
@@ -334,8 +357,10 @@ class GuardedConnection(_Mixin):
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
         """Close the socket; what it held on the server is remembered as lost."""
         if self._sock is not None and self.marks and self._deadline is None:
-            self._lost = frozenset(self.marks - REPLAYED)
+            # State that was never confirmed was never relied on.
+            self._lost = frozenset(self.marks - REPLAYED - self._unanswered)
         self.pending = 0
+        self._unanswered.clear()
         self.marks.clear()
         self._settling.clear()
         super().disconnect(*args, **kwargs)

@@ -8,7 +8,7 @@ from typing import Any
 from . import refusals
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
-from .errors import LeaseError, PoolExhaustedError, PoolUnavailableError
+from .errors import LeaseError, PoolClosedError, PoolExhaustedError, PoolUnavailableError
 from .ledger import Refusal, Slot
 from .verdict import REFUSED, UNREACHABLE, Verdict, judge, without_secrets
 from .waiting import Waiting
@@ -49,6 +49,7 @@ class Dialling(Waiting):
             connection.slot = slot
             connection.home = self._ref
             self._open(connection, slot, deadline.at_least(DIAL_AT_LEAST))
+            self._require_open(connection)
         except BaseException as error:
             self._free(slot, end=_end_of(error))
             raise
@@ -60,19 +61,26 @@ class Dialling(Waiting):
 
         In the same slot: its taker has had its turn, and keeps it.
         """
+        slot = connection.slot
         try:
             connection.disconnect()
             with self._lock:
                 self._ledger.counters.add_discard("stale")
             self._redial(connection, deadline.at_least(DIAL_AT_LEAST))
+            self._require_open(connection)
         except BaseException as error:
             with self._lock:
                 self._ledger.counters.acquired -= 1
-            slot = connection.slot
             connection.retire()
             if slot is not None:
                 self._free(slot, end=_end_of(error))
             raise
+
+    def _require_open(self, connection: GuardedConnection) -> None:
+        """Lend nothing from a pool that was closed during the dial."""
+        if self._ledger.is_closed:
+            connection.retire()
+            raise self._refused(Refusal.CLOSED)
 
     def reconnect(self, connection: GuardedConnection) -> None:
         """Dial again for the holder of `connection`, within `timeout`.
@@ -181,4 +189,6 @@ def _end_of(error: BaseException) -> str:
         return "unavailable"
     if isinstance(error, PoolExhaustedError):
         return "timed_out"
+    if isinstance(error, PoolClosedError):
+        return "closed"
     return "failed" if isinstance(error, Exception) else "cancelled"

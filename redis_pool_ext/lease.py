@@ -219,7 +219,7 @@ class Lease(ConnectionPoolInterface):
                 self._give_back_held()
             finally:
                 self._turn.release()
-        elif self._held and not self._held[0].is_dialling:
+        elif not any(connection.is_dialling for connection in tuple(self._held)):
             for connection in self._pop_held():
                 self.pool.forfeit(connection)
 
@@ -250,8 +250,9 @@ class Lease(ConnectionPoolInterface):
 
     @property
     def is_watching(self) -> bool:
-        """Tell whether a transaction under way relies on a WATCH on the connection."""
-        return any("WATCH" in connection.marks for connection in self._held)
+        """Tell whether this thread is between a WATCH and its EXEC on the connection."""
+        mine: bool = self._turn._is_owned()  # type: ignore[attr-defined]
+        return mine and any("WATCH" in connection.marks for connection in tuple(self._held))
 
     def _misuse(self) -> LeaseError:
         alias = self.pool.alias

@@ -127,9 +127,12 @@ class Ledger:
 
     # -- taking and giving back ---------------------------------------------------------
 
-    def take_idle(self, now: float) -> GuardedConnection:
-        """Hand out the connection that was used last; the surplus ones age."""
-        connection = self.idle.pop()
+    def take_idle(self, now: float) -> GuardedConnection | None:
+        """Hand out the connection that was used last, if any; the surplus ones age."""
+        try:
+            connection = self.idle.pop()
+        except IndexError:  # a signal handler of this thread was quicker than the look
+            return None
         slot = connection.slot
         assert slot is not None
         slot.state = SlotState.HELD
@@ -238,12 +241,11 @@ class Ledger:
         while self.queue:
             waiter = next(iter(self.queue))
             if waiter.gift is None and waiter.deadline >= now:
-                if self.idle:
-                    waiter.gift = self.take_idle(now)
-                elif self.may_connect(now):
+                waiter.gift = self.take_idle(now)
+                if waiter.gift is None:
+                    if not self.may_connect(now):
+                        return
                     waiter.gift = self.open_slot(now)
-                else:
-                    return
             self._dismiss(waiter)
 
     def refuse_all(self, refusal: Refusal) -> None:

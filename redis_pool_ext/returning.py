@@ -128,7 +128,10 @@ class Returning:
                 ledger.bury()
                 ledger.serve(monotonic())
         while ledger.returned:
-            self.release(ledger.returned.popleft())
+            try:
+                self.release(ledger.returned.popleft())
+            except LeaseError:  # its mistake is not this caller's
+                logger.warning("%s: a finalizer released a connection twice", self.alias)
 
     def _count_end(self, end: str) -> None:
         with self._lock:

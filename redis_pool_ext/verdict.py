@@ -58,7 +58,8 @@ def without_secrets(error: BaseException, settings: Mapping[str, Any]) -> BaseEx
     """
     secrets = [settings.get(name) for name in ("password", "username")]
     text = str(error)
-    hidden = text
+    # What follows is a quotation of arguments, a credential provider's among them.
+    hidden = text.partition(", with args beginning with")[0]
     for secret in secrets:
         if isinstance(secret, str) and secret:
             hidden = hidden.replace(secret, "***")

@@ -89,6 +89,18 @@ def test_command_that_cannot_be_packed_owes_no_reply(url):
         assert pool.stats().idle == 1
 
 
+def test_packing_that_failed_is_not_counted_later(url):
+    """What was never sent is owed no reply, also to the next who packs by hand."""
+    with RedisPool.from_url(url) as pool:
+        connection = pool.get_connection()
+        with pytest.raises(redis.DataError):
+            connection.send_command("SET", "k", None)
+        connection.send_packed_command(connection.pack_command("PING"))
+        connection.read_response()
+        pool.release(connection)
+        assert pool.stats().idle == 1
+
+
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_unread_reply_is_not_left_to_the_next_command_of_a_pipeline(url, protocol):
     """Sending where a reply is owed is refused, also below the client."""

@@ -459,6 +459,19 @@ class TestClosing:
         assert not kept.is_connected
         assert pool.stats().in_use == pool.stats().idle == 0
 
+    def test_dial_that_ends_after_close_lends_nothing(self):
+        """A pool that was closed meanwhile is closed."""
+        gate = threading.Event()
+        pool = stub_pool(1, script=[gate.wait])
+        caller = spawn(pool.get_connection)
+        wait_until(lambda: pool.stats().connecting == 1)
+        pool.close()
+        gate.set()
+
+        with pytest.raises(PoolClosedError):
+            caller.result()
+        assert (pool.stats().in_use, pool.stats().closed) == (0, 1)
+
     def test_closed_pool_refuses(self):
         """After close() every caller is told so."""
         pool = stub_pool()
