@@ -137,7 +137,7 @@ class GuardedConnection(_Mixin):
         if self._deadline is None:
             return
         if isinstance(self._sock, HandshakeSocket):
-            self._use(self._sock.plain)
+            self.use_socket(self._sock.plain)
             self._sock.settimeout(self.socket_timeout)
         self.pending = 0
         self.marks.clear()
@@ -305,54 +305,10 @@ class GuardedConnection(_Mixin):
         if self._lost <= _TRANSACTION:
             self._lost = frozenset()
 
-    def looks_alive(self) -> bool:
-        """Look at the socket, without a round trip: still open, and nothing to read.
-
-        Data nobody asked for counts as dead: it would answer the next command.
-        """
-        sock = self._sock
-        if sock is None:
-            return False
-        if type(sock) is not socket.socket:
-            return self._looks_alive_by_parser()
-        try:
-            # A socket with a timeout waits in recv(); MSG_DONTWAIT does not go past
-            # Python's own wait, so the timeout is taken off for the look.
-            sock.setblocking(False)
-            sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            sock.settimeout(self.socket_timeout)
-            return True
-        except OSError:
-            pass
-        return False
-
-    def answers(self, deadline: Deadline) -> bool:
-        """Ask the server with a PING, before `deadline`: a socket can be open and deaf."""
-        plain = self._sock
-        if not isinstance(plain, socket.socket):
-            return True  # in the process: nothing between us to have failed
-        try:
-            self._use(HandshakeSocket(plain, deadline))
-            self.send_command("PING", check_health=False)
-            self.read_response()
-        except (redis.RedisError, OSError):
-            return False
-        if self._sock is not None:
-            self._use(plain)
-            plain.settimeout(self.socket_timeout)
-        return True
-
-    def _use(self, sock: Any) -> None:
+    def use_socket(self, sock: Any) -> None:
         """Let the connection and its parser talk over `sock` from now on."""
         rebind(self._parser, self._sock, sock)
         self._sock = sock
-
-    def _looks_alive_by_parser(self) -> bool:
-        try:
-            return not self.can_read(0)
-        except (redis.RedisError, OSError):
-            return False
 
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
         """Close the socket; what it held on the server is remembered as lost."""

@@ -10,6 +10,7 @@ from .connection import GuardedConnection, guarded
 from .deadline import Deadline
 from .errors import LeaseError, PoolClosedError, PoolExhaustedError, PoolUnavailableError
 from .ledger import Refusal, Slot
+from .liveness import answers, looks_alive
 from .verdict import REFUSED, UNREACHABLE, Verdict, judge, without_secrets
 from .waiting import Waiting
 
@@ -177,10 +178,10 @@ class Dialling(Waiting):
         """Look at an idle connection; ask the server too if others broke since its use."""
         slot, ledger = connection.slot, self._ledger
         assert slot is not None
-        if connection.generation != ledger.generation or not connection.looks_alive():
+        if connection.generation != ledger.generation or not looks_alive(connection):
             return False
         in_doubt = slot.since - slot.idle_for < ledger.doubted_at
-        return not in_doubt or connection.answers(deadline)
+        return not in_doubt or answers(connection, deadline)
 
 
 def _end_of(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from redis_pool_ext import (
     RedisPool,
 )
 from redis_pool_ext.embedded import EmbeddedRedis
+from redis_pool_ext.liveness import looks_alive
 
 from .support.proxy import FaultyProxy
 from .support.threads import spawn, wait_until
@@ -180,7 +181,7 @@ class TestComingBack:
         for connection in connections:
             pool.release(connection)
         proxy.cut(reset=reset)
-        wait_until(lambda: not any(c.looks_alive() for c in connections))
+        wait_until(lambda: not any(looks_alive(c) for c in connections))
         for _ in range(2):
             with pool.lease() as client:
                 assert client.ping()

@@ -1,0 +1,61 @@
+"""Whether a connection is good for another command: a look, and a question."""
+
+from __future__ import annotations
+
+import socket
+
+import redis
+
+from .connection import GuardedConnection
+from .deadline import Deadline
+from .handshake import HandshakeSocket
+
+__all__ = ["answers", "looks_alive"]
+
+
+def looks_alive(connection: GuardedConnection) -> bool:
+    """Look at the socket, without a round trip: still open, and nothing to read.
+
+    Data nobody asked for counts as dead: it would answer the next command.
+    """
+    sock = connection._sock
+    if sock is None:
+        return False
+    if type(sock) is not socket.socket:
+        return _looks_alive_to_parser(connection)
+    try:
+        # A socket with a timeout waits in recv(); MSG_DONTWAIT does not go past Python's
+        # own wait, so the timeout is taken off for the look.
+        sock.setblocking(False)
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        sock.settimeout(connection.socket_timeout)
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _looks_alive_to_parser(connection: GuardedConnection) -> bool:
+    """Ask redis-py's parser: TLS keeps data of its own, a stub or fake has no socket."""
+    try:
+        return not connection.can_read(0)
+    except (redis.RedisError, OSError):
+        return False
+
+
+def answers(connection: GuardedConnection, deadline: Deadline) -> bool:
+    """Ask the server with a PING, before `deadline`: a socket can be open and deaf."""
+    plain = connection._sock
+    if not isinstance(plain, socket.socket):
+        return True  # in the process: nothing between us to have failed
+    try:
+        connection.use_socket(HandshakeSocket(plain, deadline))
+        connection.send_command("PING", check_health=False)
+        connection.read_response()
+    except (redis.RedisError, OSError):
+        return False
+    if connection.is_connected:
+        connection.use_socket(plain)
+        plain.settimeout(connection.socket_timeout)
+    return True
