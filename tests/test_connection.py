@@ -125,7 +125,7 @@ def test_connection_that_was_closed_for_good_is_not_revived(url):
 
 def test_connection_settings_are_kept_after_the_deadline(url):
     """While dialling the timeouts are cut; afterwards they are what was configured."""
-    with RedisPool.from_url(url, timeout=0.2, socket_timeout=7, socket_connect_timeout=8) as pool:
+    with RedisPool.from_url(url, timeout=2, socket_timeout=7, socket_connect_timeout=8) as pool:
         connection = pool.get_connection()
         assert connection._sock.gettimeout() == 7
         assert (connection.socket_timeout, connection.socket_connect_timeout) == (7, 8)

@@ -115,7 +115,7 @@ class TestGetRedis:
 
     def test_nested_scopes_share_one_connection(self, url):
         """Whoever asks again in the same task gets the same connection; the outer ends it."""
-        configure({"default": {"URL": url, "MAX_CONNECTIONS": 1, "TIMEOUT": 0.1}})
+        configure({"default": {"URL": url, "MAX_CONNECTIONS": 1, "TIMEOUT": 5}})
         with lease_scope() as outer:
             get_redis().set("k", 1)
             with lease_scope() as inner:

@@ -22,7 +22,7 @@ from .support.threads import spawn, wait_until
 @pytest.fixture
 def pool(url):
     """A pool of two on the shared server."""
-    with RedisPool.from_url(url, max_connections=2, timeout=0.5) as pool:
+    with RedisPool.from_url(url, max_connections=2, timeout=2) as pool:
         yield pool
 
 
