@@ -276,6 +276,7 @@ class TestFinalizers:
             pool.release(kept)
         assert seen == [True]
 
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_connection_brought_back_by_a_finalizer_does_not_double_its_slot(self, pool):
         """CPython frees the slot first, then runs __del__, which may release."""
 

@@ -110,6 +110,8 @@ def test_request_finished_elsewhere_ends_no_open_request(serve: Any, pool: Redis
     stream.close()
 
 
+# What the garbage collector closes it may mention: the socket was indeed forgotten.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_response_never_closed_is_collected_at_the_next_request(
     serve: Any, pool: RedisPool
 ) -> None:
