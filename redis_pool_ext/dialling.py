@@ -11,6 +11,7 @@ from .deadline import Deadline
 from .errors import LeaseError, PoolClosedError, PoolExhaustedError, PoolUnavailableError
 from .ledger import Refusal, Slot
 from .liveness import answers, looks_alive
+from .stats import PoolStats
 from .verdict import REFUSED, UNREACHABLE, Verdict, judge, without_secrets
 from .waiting import Waiting
 
@@ -121,10 +122,8 @@ class Dialling(Waiting):
         try:
             connection.open(deadline)
         except BaseException as error:
-            shown = self._dial_failed(connection, slot, error, deadline.at - began)
-            if shown is error:
-                raise
-            raise shown from shown.__cause__
+            self._dial_failed(connection, slot, error, deadline.at - began)
+            raise
         with self._lock:
             now = monotonic()
             ledger.connected(slot, connection, now)
@@ -135,14 +134,27 @@ class Dialling(Waiting):
 
     def _dial_failed(
         self, connection: GuardedConnection, slot: Slot, error: BaseException, had: float
-    ) -> BaseException:
-        """Enter a failed dial in the books; return what the caller shall see.
+    ) -> None:
+        """Enter a failed dial in the books; raise what the caller shall see in its place.
 
         `had` is the time that it was given: a dial that began shortly before its caller's
         deadline says nothing about the server.
         """
-        error = without_secrets(error, self.connection_kwargs)
-        verdict = judge(error, heard=connection.heard, had=had, enough=self.timeout)
+        clean = without_secrets(error, self.connection_kwargs)
+        try:
+            verdict = judge(clean, heard=connection.heard, had=had, enough=self.timeout)
+            stats = self._enter_failure(slot, clean, verdict)
+            if verdict is Verdict.CUT_SHORT:
+                raise refusals.exhausted(Refusal.TIMED_OUT, stats, self.timeout) from clean
+            if isinstance(clean, UNREACHABLE) and not isinstance(clean, REFUSED):
+                raise refusals.unavailable(stats, clean, 0.0)
+            if clean is not error:
+                raise clean from clean.__cause__
+        finally:
+            del clean  # it refers to this frame by now, and a cycle would keep the slot
+
+    def _enter_failure(self, slot: Slot, error: BaseException, verdict: Verdict) -> PoolStats:
+        """Tell the books and the circuit; return the numbers as they were before."""
         ledger = self._ledger
         with self._lock:
             now = monotonic()
@@ -157,12 +169,7 @@ class Dialling(Waiting):
                 ledger.refuse_all(Refusal.UNAVAILABLE)
             ledger.serve(now)
         self._settle()
-        if verdict is Verdict.CUT_SHORT:
-            exhausted = refusals.exhausted(Refusal.TIMED_OUT, stats, self.timeout)
-            exhausted.__cause__ = error
-            return exhausted
-        unreachable = isinstance(error, UNREACHABLE) and not isinstance(error, REFUSED)
-        return refusals.unavailable(stats, error, 0.0) if unreachable else error
+        return stats
 
     def _is_fresh(self, connection: GuardedConnection) -> bool:
         """Tell whether a connection was in use a moment ago, and nothing broke since."""

@@ -5,8 +5,8 @@ called under the pool's lock. Sync and async pools keep their books here alike.
 
 A slot is an object, and whoever drops it gives it back. An exception can strike between
 any two byte codes (a signal handler, an asynchronous exception); instead of guarding
-each gap, the slot dies with the frame that held it and its weak reference puts its key
-into the graveyard. So a slot cannot be lost, whatever happened to its holder.
+each gap, the slot dies with the frame that held it and its weak reference goes to the
+graveyard. So a slot cannot be lost, whatever happened to its holder.
 """
 
 from __future__ import annotations
@@ -54,19 +54,6 @@ class Slot:
         self.holder: str | None = None
         # Weak: the connection holds its slot, and a cycle would not die at once.
         self.connection: weakref.ref[GuardedConnection] | None = None
-
-
-class _SlotRef(weakref.ref[Slot]):
-    """A weak reference that still knows its slot's key when the slot is gone.
-
-    Its callback is `graveyard.append` itself: a call in C, which no exception can strike
-    before it has done its work, and which takes no lock. Finalizers run anywhere, also
-    under the pool's lock; so they only leave a note, and whoever uses the pool next, or
-    waits for it, acts on it.
-    """
-
-    __slots__ = ("key",)
-    key: int
 
 
 class Refusal(Enum):
@@ -118,10 +105,14 @@ class Ledger:
         self.is_closed = False
         self.idle: list[GuardedConnection] = []  # newest last, taken from the end
         self.queue: OrderedDict[Waiter, None] = OrderedDict()  # oldest first
-        self.graveyard: deque[_SlotRef] = deque()  # slots that were dropped
+        # Dead references to slots that were dropped; a bell for `bury`. A slot's callback
+        # is `graveyard.append` itself: a call in C, which no exception can strike before
+        # it has done its work, and which takes no lock. Finalizers run anywhere, also
+        # under the pool's lock; so they only leave a note.
+        self.graveyard: deque[weakref.ref[Slot]] = deque()
         # Released by a finalizer or signal handler while its thread had the lock.
         self.returned: deque[GuardedConnection] = deque()
-        self._slots: dict[int, _SlotRef] = {}
+        self._slots: dict[int, weakref.ref[Slot]] = {}
         self._connecting: set[int] = set()
         self._keys = count(1)
 
@@ -193,9 +184,7 @@ class Ledger:
     def open_slot(self, now: float) -> Slot:
         """Take a free slot to dial in."""
         slot = Slot(next(self._keys), now)
-        ref = _SlotRef(slot, self.graveyard.append)
-        ref.key = slot.key
-        self._slots[slot.key] = ref
+        self._slots[slot.key] = weakref.ref(slot, self.graveyard.append)
         self.connecting(slot)
         return slot
 
@@ -219,16 +208,23 @@ class Ledger:
 
     def close_slot(self, slot: Slot) -> None:
         """Free a slot; call `serve` after."""
-        self._slots.pop(slot.key, None)
         self.not_connecting(slot.key)
+        self._slots.pop(slot.key, None)  # last: until then, `bury` would find it
 
     def bury(self) -> None:
-        """Free the slots that were dropped; call `serve` after."""
-        while self.graveyard:
-            key = self.graveyard.popleft().key
-            if self._slots.pop(key, None) is not None:
+        """Free the slots that were dropped; call `serve` after.
+
+        The notes go last: if an exception strikes in between, the next call does it all
+        again. What dies meanwhile leaves a note of its own.
+        """
+        notes = len(self.graveyard)
+        for key, ref in list(self._slots.items()):
+            if ref() is None:
+                self.not_connecting(key)
                 self.counters.add_discard("lost")
-            self.not_connecting(key)
+                del self._slots[key]
+        for _ in range(notes):
+            self.graveyard.popleft()
 
     # -- the queue ----------------------------------------------------------------------
 

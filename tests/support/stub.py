@@ -19,10 +19,9 @@ class StubConnection(redis.Connection):
 
     def connect(self) -> None:
         if self.script:
-            step = self.script.pop(0)
-            if isinstance(step, BaseException):
-                raise step
-            step()
+            if isinstance(self.script[0], BaseException):
+                raise self.script.pop(0)  # not by a name: that were a cycle
+            self.script.pop(0)()
         self._sock = object()
 
     def disconnect(self, *_args: Any, **_kwargs: Any) -> None:
