@@ -7,11 +7,12 @@ import random
 
 import redis
 
-__all__ = ["Circuit"]
+__all__ = ["Circuit", "ServerFull"]
 
 FAILURES_TO_OPEN = 3
 BACKOFF_BASE = 0.1
 BACKOFF_CAP = 5.0
+FULL_PAUSE = 1.0  # seconds between two dials to a server that has no room
 
 
 class Circuit:
@@ -19,8 +20,8 @@ class Circuit:
 
     No lock of its own: every method is called under the pool's lock. No thread either:
     the first caller after the backoff is the prober, everybody else is told at once.
-    The backoff doubles from 0.1 s to 5 s; each is cut by up to a half at random, so that
-    many processes do not knock together.
+    The backoff doubles from 0.1 s to 5 s; each is a random part of that ("full jitter"), so
+    that many processes do not knock together.
     """
 
     __slots__ = ("_failures", "_prober", "last_error", "next_probe")
@@ -69,7 +70,35 @@ class Circuit:
         steps = min(self._failures - FAILURES_TO_OPEN, 16)
         if steps >= 0:
             backoff = min(BACKOFF_CAP, BACKOFF_BASE * 2.0**steps)
-            self.next_probe = now + random.uniform(backoff / 2, backoff)
+            self.next_probe = now + random.uniform(0.0, backoff)
+
+
+class ServerFull:
+    """Whether the server takes no further client (`maxclients`); not the same as down.
+
+    Dialling again at once would be refused again, and is in vain while connections that
+    are there come back. No lock of its own, as above.
+    """
+
+    __slots__ = ("error", "until")
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self.error: BaseException | None = None  # None: it is not full, as far as we know
+
+    def admits(self, now: float) -> bool:
+        """Tell whether a dial may start now."""
+        return now >= self.until
+
+    def refused(self, now: float, error: BaseException) -> None:
+        """Note that the server turned a dial away."""
+        self.until = now + random.uniform(FULL_PAUSE / 2, FULL_PAUSE)
+        self.error = _without_traceback(error)
+
+    def succeeded(self) -> None:
+        """Note that it took one more."""
+        self.until = 0.0
+        self.error = None
 
 
 def _without_traceback(error: BaseException) -> BaseException:

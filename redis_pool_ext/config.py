@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .problems import ConfigError, Problem, shown
-from .reader import KEYS, InCall, InMapping, Reader, hint_for_key
+from .reader import KEYS, InCall, InMapping, Reader, contradictions, hint_for_key
 from .rules import POOL_RULES
 
 __all__ = [
@@ -41,6 +41,13 @@ class PoolConfig:
     max_waiting: int | None = None
     max_connecting: int = 2
     hold: str = "request"
+    min_idle: int = 0
+    max_idle: int | None = None
+    idle_timeout: float | None = 300.0
+    max_lifetime: float | None = 1800.0
+    validate_after: float | None = 30.0
+    leak_detection_threshold: float | None = None
+    housekeeping_interval: float | None = 30.0
     connection_class: type[Any]
     options: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
@@ -96,6 +103,8 @@ def check_pool_arguments(**arguments: Any) -> None:
     """Raise `ConfigError` where an argument of `RedisPool` is impossible."""
     found = [POOL_RULES[name].problem(name, value) for name, value in arguments.items()]
     problems = [problem for problem in found if problem is not None]
+    if not problems:
+        problems = contradictions(arguments, InCall().setting)
     if problems:
         raise ConfigError(problems)
 

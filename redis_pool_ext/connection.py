@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
+from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 
+from .blocking import patience
 from .deadline import Deadline
 from .errors import LeaseError, LeaseStateLostError
 from .handshake import HandshakeSocket, rebind
@@ -26,7 +29,9 @@ from .ledger import Slot
 from .packing import NumbersAsText
 from .sticky import REPLAYED, STREAMING, Effect, effect, name_of
 
-__all__ = ["GuardedConnection", "guarded"]
+__all__ = ["READ_ONLY", "GuardedConnection", "guarded"]
+
+READ_ONLY = "read only"
 
 # The pool decides how often to dial; redis-py's own retry would sleep past the deadline.
 _ONCE = Retry(NoBackoff(), 0)
@@ -62,6 +67,9 @@ class GuardedConnection(_Mixin):
         self.marks: set[str] = set()
         self.pending = 0
         self.broken = False
+        self.read_only = False  # the server is a replica by now: it refused a write
+        self._last: Any = None  # the first argument of the last command
+        self._patience = 0.0  # seconds that commands on their way may block
         # Packed and not yet sent; None when somebody else packs.
         self._outgoing: list[tuple[Any, ...]] | None = None
         self._unanswered: set[str] = set()  # marks of commands whose reply is owed
@@ -94,7 +102,7 @@ class GuardedConnection(_Mixin):
             raise
         finally:
             self._deadline = None
-        self.broken = False
+        self.broken = self.read_only = False
 
     def connect(self) -> None:
         """Reconnect for the holder: bounded by the pool's timeout, never into new state.
@@ -238,12 +246,15 @@ class GuardedConnection(_Mixin):
         except BaseException:
             self.broken = True
             raise
+        if self._patience:
+            self._wait_for_a_reply(self._patience)
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         """Read one reply, and note that one less is owed."""
         try:
             response = super().read_response(*args, **kwargs)
-        except redis.ResponseError:
+        except redis.ResponseError as error:
+            self.read_only = self.read_only or isinstance(error, ReadOnlyError)
             self._answered(refused=True)
             raise
         except BaseException:
@@ -251,6 +262,13 @@ class GuardedConnection(_Mixin):
             raise
         self._answered(refused=False)
         return response
+
+    def _wait_for_a_reply(self, longer: float) -> None:
+        """Let the next replies take so many seconds more than `socket_timeout`."""
+        if self._socket_timeout is None or not isinstance(self._sock, socket.socket):
+            return
+        limit = self._socket_timeout + longer
+        self._sock.settimeout(limit if limit <= threading.TIMEOUT_MAX else None)
 
     def _is_subscriber(self) -> bool:
         """Tell whether replies do not pair up with requests here: PubSub, MONITOR."""
@@ -261,6 +279,9 @@ class GuardedConnection(_Mixin):
     def _answered(self, *, refused: bool) -> None:
         if self.pending:
             self.pending -= 1
+        if self._patience and not self.pending:
+            self._patience = 0.0
+            self._wait_for_a_reply(0.0)
         if not self.pending and self._unanswered:
             if refused:
                 self.marks -= self._unanswered & {"WATCH"}  # a refused WATCH watches nothing
@@ -273,11 +294,15 @@ class GuardedConnection(_Mixin):
 
     def _note(self, args: tuple[Any, ...]) -> None:
         """Keep the marks in step with a command that is about to be sent."""
+        self._last = args[0] if args else None
         found = effect(args)
         if found is Effect.NONE:
             return
         in_transaction = "MULTI" in self.marks
-        if found is Effect.EXEC and in_transaction:
+        if found is Effect.BLOCK:
+            if not in_transaction:  # there it blocks nobody
+                self._patience += patience(name_of(args), args)
+        elif found is Effect.EXEC and in_transaction:
             self._settle({"MULTI", "WATCH"})
         elif found is Effect.UNWATCH and not in_transaction:
             self._settle({"WATCH"})
@@ -298,6 +323,8 @@ class GuardedConnection(_Mixin):
             return "unread reply"
         if self.marks:
             return "left in " + ", ".join(sorted(self.marks))
+        if self.read_only:
+            return READ_ONLY
         return "reconnect asked" if self._should_reconnect else None
 
     def transaction_over(self) -> None:
@@ -316,10 +343,16 @@ class GuardedConnection(_Mixin):
             # State that was never confirmed was never relied on.
             self._lost = frozenset(self.marks - REPLAYED - self._unanswered)
         self.pending = 0
+        self._patience = 0.0
         self._unanswered.clear()
         self.marks.clear()
         self._settling.clear()
         super().disconnect(*args, **kwargs)
+
+    @property
+    def last_command(self) -> str | None:
+        """Name the last command, without its arguments; None before the first."""
+        return name_of((self._last,)) if self._last is not None else None
 
     @property
     def heard(self) -> bool:

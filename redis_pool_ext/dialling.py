@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import Any
 
@@ -9,7 +10,7 @@ from . import refusals
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
 from .errors import LeaseError, PoolClosedError, PoolExhaustedError, PoolUnavailableError
-from .ledger import Refusal, Slot
+from .ledger import Refusal, Slot, Waiter
 from .liveness import answers, looks_alive
 from .stats import PoolStats
 from .verdict import REFUSED, UNREACHABLE, Verdict, judge, without_secrets
@@ -17,14 +18,16 @@ from .waiting import Waiting
 
 __all__ = ["Dialling"]
 
-# Seconds. An idle connection is looked at (no round trip) unless it was in use this
-# recently, too short for a server or network to have dropped it since: a pool under load
-# spends no system call on it.
-LOOK_AFTER = 0.00005
+logger = logging.getLogger("redis_pool_ext")
 
 # Seconds that a dial has in any case: with timeout=0 a caller waits for nobody, but a
 # connection takes its time to make.
 DIAL_AT_LEAST = 0.05
+
+# Seconds. An idle connection that is asked with a PING answers within this time, and within
+# half of what its caller has left, or is replaced: an address translation on the way may
+# have forgotten it, and then nothing comes back at all.
+ANSWER_WITHIN = 1.0
 
 
 class Dialling(Waiting):
@@ -32,51 +35,73 @@ class Dialling(Waiting):
 
     connection_class: type[Any]
     connection_kwargs: dict[str, Any]
+    _fresh_for: float  # seconds that an idle connection needs not even a look
 
     def _get_with_care(
-        self, connection: GuardedConnection | None, deadline: Deadline
+        self, gift: GuardedConnection | None, deadline: Deadline
     ) -> GuardedConnection:
         """Turn an idle connection in doubt, or a place in the queue, into a good one."""
-        gift = self._queue(deadline) if connection is None else connection
-        if isinstance(gift, Slot):
-            return self._dial(gift, deadline)
-        if not (self._is_fresh(gift) or self._is_alive(gift, deadline)):
-            self._renew(gift, deadline)
-        return gift
+        if gift is None:
+            waiter = Waiter(deadline.at)
+            return self._make_good(self._queue(waiter, deadline), waiter, deadline)
+        if self._is_alive(gift, deadline):
+            return gift
+        waiter = Waiter(deadline.at, ticket=0)
+        dead = self._retire(gift)
+        return self._make_good(self._queue(waiter, deadline, dead), waiter, deadline)
 
-    def _dial(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
-        """Make a connection in a slot that was opened for it."""
+    def _make_good(
+        self, gift: GuardedConnection | Slot, waiter: Waiter, deadline: Deadline
+    ) -> GuardedConnection:
+        """Dial in a slot, or make sure of an idle connection; else wait for another one."""
+        while True:
+            if isinstance(gift, Slot):
+                made = self._dial(gift, deadline)
+                if made is not None:
+                    return made
+                gift = self._queue(waiter, deadline)
+            elif self._is_fresh(gift) or self._is_alive(gift, deadline):
+                return gift
+            else:
+                gift = self._queue(waiter, deadline, self._retire(gift))
+
+    def _retire(self, connection: GuardedConnection) -> Slot:
+        """Close an idle connection that proved dead; return the slot, to be freed."""
+        slot = connection.slot
+        assert slot is not None
+        connection.retire()
+        return slot
+
+    def _dial(self, slot: Slot, deadline: Deadline) -> GuardedConnection | None:
+        """Make a connection for a caller in a slot that was opened for it.
+
+        None: the server takes no more of them, and one that is there will do.
+        """
         try:
-            connection = guarded(self.connection_class)(**self.connection_kwargs)
-            connection.slot = slot
-            connection.home = self._ref
-            self._open(connection, slot, deadline.at_least(DIAL_AT_LEAST))
-            self._require_open(connection)
+            connection = self._make(slot, deadline)
         except BaseException as error:
-            self._free(slot, end=_end_of(error))
+            is_full = isinstance(error, PoolUnavailableError) and self._can_do_without(slot)
+            self._free(slot, end=None if is_full else _end_of(error))
+            if is_full:
+                return None
             raise
         self._count_end("acquired")
         return connection
 
-    def _renew(self, connection: GuardedConnection, deadline: Deadline) -> None:
-        """Dial again in place of an idle connection that proved dead.
+    def _can_do_without(self, slot: Slot) -> bool:
+        """Tell whether the server is full, and a connection will come back."""
+        with self._lock:
+            is_full = self._ledger.server_full.error is not None
+            return is_full and any(other is not slot for other in self._ledger.slots())
 
-        In the same slot: its taker has had its turn, and keeps it.
-        """
-        slot = connection.slot
-        try:
-            connection.disconnect()
-            with self._lock:
-                self._ledger.counters.add_discard("stale")
-            self._redial(connection, deadline.at_least(DIAL_AT_LEAST))
-            self._require_open(connection)
-        except BaseException as error:
-            with self._lock:
-                self._ledger.counters.acquired -= 1
-            connection.retire()
-            if slot is not None:
-                self._free(slot, end=_end_of(error))
-            raise
+    def _make(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
+        """Make a connection in a slot; the caller frees it when that fails."""
+        connection = guarded(self.connection_class)(**self.connection_kwargs)
+        connection.slot = slot
+        connection.home = self._ref
+        self._open(connection, slot, deadline.at_least(DIAL_AT_LEAST))
+        self._require_open(connection)
+        return connection
 
     def _require_open(self, connection: GuardedConnection) -> None:
         """Lend nothing from a pool that was closed during the dial."""
@@ -92,10 +117,9 @@ class Dialling(Waiting):
         """
         if connection.broken:
             self._ledger.doubted_at = monotonic()
-        self._redial(connection, Deadline(max(self.timeout, DIAL_AT_LEAST)))
-
-    def _redial(self, connection: GuardedConnection, deadline: Deadline) -> None:
-        slot = connection.slot
+        if connection.read_only:
+            self._demoted(connection)
+        slot, deadline = connection.slot, Deadline(max(self.timeout, DIAL_AT_LEAST))
         if slot is None or connection.is_inherited:
             raise LeaseError("this connection belongs to another process, or was given back")
         ledger = self._ledger
@@ -126,11 +150,14 @@ class Dialling(Waiting):
             raise
         with self._lock:
             now = monotonic()
+            was_down = ledger.circuit.is_open
             ledger.connected(slot, connection, now)
             ledger.counters.created += 1
             ledger.counters.create_seconds += now - began
             ledger.serve(now)
         self._settle()
+        if was_down:
+            logger.warning("%s: Redis is reached again", self.alias)
 
     def _dial_failed(
         self, connection: GuardedConnection, slot: Slot, error: BaseException, had: float
@@ -159,16 +186,26 @@ class Dialling(Waiting):
         with self._lock:
             now = monotonic()
             stats = ledger.stats()
+            was_down = ledger.circuit.is_open
             ledger.not_connecting(slot.key)
             ledger.counters.create_failures += 1
             if verdict is Verdict.DOWN:
                 ledger.circuit.failed(now, error)
             elif verdict is Verdict.ANSWERED:
                 ledger.circuit.succeeded()
-            if ledger.circuit.is_open:
+            elif verdict is Verdict.FULL:
+                ledger.server_full.refused(now, error)
+            is_down = ledger.circuit.is_open
+            if is_down:
                 ledger.refuse_all(Refusal.UNAVAILABLE)
             ledger.serve(now)
         self._settle()
+        if is_down and not was_down:
+            logger.warning(
+                "%s: Redis cannot be reached; until a probe succeeds, callers are told at once: %s",
+                self.alias,
+                error,
+            )
         return stats
 
     def _is_fresh(self, connection: GuardedConnection) -> bool:
@@ -176,19 +213,29 @@ class Dialling(Waiting):
         slot, ledger = connection.slot, self._ledger
         assert slot is not None
         return (
-            slot.idle_for < LOOK_AFTER
+            slot.idle_for < self._fresh_for
             and slot.since - slot.idle_for >= ledger.doubted_at
             and connection.generation == ledger.generation
         )
 
     def _is_alive(self, connection: GuardedConnection, deadline: Deadline) -> bool:
-        """Look at an idle connection; ask the server too if others broke since its use."""
+        """Look at an idle connection; ask the server, too, where a look is not enough.
+
+        It is not if others broke since its last use, or that was long ago.
+        """
         slot, ledger = connection.slot, self._ledger
         assert slot is not None
-        if connection.generation != ledger.generation or not looks_alive(connection):
+        if (
+            connection.generation != ledger.generation
+            or self.life.is_too_long(slot.idle_for)
+            or slot.since >= slot.expires_at
+            or not looks_alive(connection)
+        ):
             return False
         in_doubt = slot.since - slot.idle_for < ledger.doubted_at
-        return not in_doubt or answers(connection, deadline)
+        if not in_doubt and not self.life.is_to_be_asked(slot.idle_for):
+            return True
+        return answers(connection, Deadline(min(deadline.remaining() / 2, ANSWER_WITHIN)))
 
 
 def _end_of(error: BaseException) -> str:

@@ -7,9 +7,9 @@ stay on the leased connection and none takes a second one.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from redis._parsers import Encoder
@@ -23,6 +23,7 @@ from .errors import (
     PoolUnavailableError,
 )
 from .interface import ConnectionPoolInterface
+from .liveness import looks_alive
 
 if TYPE_CHECKING:
     from redis.retry import Retry
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Lease"]
 
-logger = logging.getLogger("redis_pool_ext")
+# Seconds. A leased connection that was not used for this long is looked at before the
+# next command: a server that restarts or cleans up meanwhile is then met by a new dial
+# instead of an error. Longer than a view that talks to Redis pauses between two commands.
+LOOK_IN_LEASE_AFTER = 0.005
 
 
 class Lease(ConnectionPoolInterface):
@@ -59,6 +63,7 @@ class Lease(ConnectionPoolInterface):
         self._held: list[GuardedConnection] = []
         self._extra: list[GuardedConnection] = []  # those of pubsub() and monitor()
         self._ended = False
+        self._used_at = 0.0  # when the last exchange ended (monotonic, seconds)
         self._depth = 0  # get_connection() minus release(), of the thread whose turn it is
         self._pid = os.getpid()
         # Held by the thread whose turn it is, from taking the connection out to putting
@@ -116,9 +121,8 @@ class Lease(ConnectionPoolInterface):
             if not self._held:
                 return self._take(deadline)
             connection = self._held[0]
-            if connection.pending and self._depth == 1:
-                # An exchange was interrupted: its late answer must not meet this command.
-                connection.disconnect()
+            if self._depth == 1:
+                self._look(connection)
             return connection
         except BaseException:
             self._put_back()
@@ -150,6 +154,20 @@ class Lease(ConnectionPoolInterface):
             raise self._misuse()
         return connection
 
+    def _look(self, connection: GuardedConnection) -> None:
+        """Close a connection on which the next command would go wrong; it is dialled anew.
+
+        Nothing of that command was sent yet, and no state is lost: with any on it, the
+        connection is left to fail, which is told.
+        """
+        if connection.pending:
+            # An exchange was interrupted: its late answer must not meet this command.
+            connection.disconnect()
+        elif not connection.marks and connection.is_connected:
+            was_idle = monotonic() - self._used_at > LOOK_IN_LEASE_AFTER
+            if connection.read_only or (was_idle and not looks_alive(connection)):
+                connection.disconnect()
+
     def _sign(self, connection: GuardedConnection) -> None:
         """Write into the pool's books who has the connection."""
         if connection.slot is not None:
@@ -158,6 +176,7 @@ class Lease(ConnectionPoolInterface):
     def _put_back(self) -> None:
         """End this thread's turn, and with it what waited for that."""
         self._depth -= 1
+        self._used_at = monotonic()
         try:
             if self._depth == 0 and (self._ended or self.pool.hold == "command"):
                 self._give_back_held()

@@ -11,15 +11,18 @@ graveyard. So a slot cannot be lost, whatever happened to its holder.
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from collections import OrderedDict, deque
 from enum import Enum
-from itertools import count
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
-from .circuit import Circuit
+from .circuit import Circuit, ServerFull
 from .errors import LeaseError
+from .life import Life
+from .report import Reported
 from .stats import Counters, PoolStats, snapshot
 
 if TYPE_CHECKING:
@@ -41,17 +44,33 @@ class Slot:
     """One of the pool's `max_connections` places; its connection holds it, or its dialler.
 
     `since` is the moment (monotonic, seconds) of the last change between idle and held,
-    `idle_for` how long it had been idle when it was last taken, `holder` who has it.
+    `idle_for` how long it had been idle when it was last taken, `expires_at` when it is
+    too old. `holder` is who has it, `site` where it was taken (if leaks are looked for),
+    and `is_late` whether that holder was reported for keeping it.
     """
 
-    __slots__ = ("__weakref__", "connection", "holder", "idle_for", "key", "since", "state")
+    __slots__ = (
+        "__weakref__",
+        "connection",
+        "expires_at",
+        "holder",
+        "idle_for",
+        "is_late",
+        "key",
+        "since",
+        "site",
+        "state",
+    )
 
     def __init__(self, key: int, now: float) -> None:
         self.key = key
         self.state = SlotState.CONNECTING
         self.since = now
         self.idle_for = 0.0
+        self.expires_at = math.inf
         self.holder: str | None = None
+        self.site: str | None = None
+        self.is_late = False
         # Weak: the connection holds its slot, and a cycle would not die at once.
         self.connection: weakref.ref[GuardedConnection] | None = None
 
@@ -66,21 +85,26 @@ class Refusal(Enum):
 
 
 class Waiter:
-    """A caller in the queue.
+    """A caller in the queue; `ticket` is its number there (0: it came when there was none).
 
     It gets a `gift` (an idle connection, or a fresh slot to dial in) or a `refusal`,
     written before `wake` is released. `wake` is a plain lock: the cheapest thing a
     thread can sleep on.
     """
 
-    __slots__ = ("deadline", "gift", "refusal", "wake")
+    __slots__ = ("deadline", "gift", "refusal", "ticket", "wake")
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, ticket: int | None = None) -> None:
         self.deadline = deadline
+        self.ticket = ticket
         self.gift: GuardedConnection | Slot | None = None
         self.refusal: Refusal | None = None
         self.wake = threading.Lock()  # looked up here: gevent may have patched it by now
         self.wake.acquire()
+
+    def comes_after(self, other: Waiter) -> bool:
+        """Tell whether `other`, who is in the queue, was there before."""
+        return (other.ticket or 0) < (self.ticket or 0)
 
 
 class Ledger:
@@ -93,16 +117,21 @@ class Ledger:
         max_connections: int,
         max_connecting: int,
         max_waiting: int | None,
+        life: Life,
     ) -> None:
         self.alias = alias
         self.max_connections = max_connections
         self.max_connecting = max_connecting
         self.max_waiting = max_waiting
+        self.life = life
         self.circuit = Circuit()
         self.counters = Counters()
         self.generation = 0  # connections of an older one are not used again
+        self.generation_since = 0.0  # when that began (monotonic, seconds)
         self.doubted_at = 0.0  # when a connection last broke: older idle ones are suspect
         self.is_closed = False
+        self.is_paused = False
+        self.server_full = ServerFull()
         self.idle: list[GuardedConnection] = []  # newest last, taken from the end
         self.queue: OrderedDict[Waiter, None] = OrderedDict()  # oldest first
         # Dead references to slots that were dropped; a bell for `bury`. A slot's callback
@@ -115,6 +144,8 @@ class Ledger:
         self._slots: dict[int, weakref.ref[Slot]] = {}
         self._connecting: set[int] = set()
         self._keys = count(1)
+        self._tickets = count(1)
+        self.reported = Reported()
 
     # -- taking and giving back ---------------------------------------------------------
 
@@ -148,21 +179,69 @@ class Ledger:
                 alias=self.alias,
             )
         self.count_hold(slot, now)
-        if slot.key not in self._slots:
-            dirt = "lost"  # collected as garbage, and brought back by a finalizer
-        elif connection.generation != self.generation:
-            dirt = dirt or "drained"
-        elif self.is_closed:
-            dirt = dirt or "pool_closed"
         if dirt is not None:
             slot.state = SlotState.CLOSING
             return dirt
+        return self.take_in(connection, slot, now)
+
+    def _excess(self, connection: GuardedConnection, slot: Slot, now: float) -> str | None:
+        """Say why a clean connection is not kept; None when it is."""
+        if slot.key not in self._slots:
+            return "lost"  # collected as garbage, and brought back by a finalizer
+        if self.is_closed:
+            return "pool_closed"
+        if connection.generation != self.generation:
+            return "drained"
+        if now >= slot.expires_at:
+            return "expired"
+        is_unwanted = not self.queue and self.life.are_enough(len(self.idle))
+        if is_unwanted or len(self._slots) > self.max_connections:
+            return "surplus"
+        return None
+
+    def shelve(self, connection: GuardedConnection, slot: Slot, now: float) -> None:
+        """Put a connection on top of the idle ones, or into the hands of who waits."""
         slot.state = SlotState.IDLE
         slot.holder = None
+        slot.since = now
         self.idle.append(connection)
         if self.queue:
             self.serve(now)
+
+    def take_in(self, connection: GuardedConnection, slot: Slot, now: float) -> str | None:
+        """Take a clean connection, also one that nobody has had yet: keep it, or say why not."""
+        reason = self._excess(connection, slot, now)
+        if reason is not None:
+            slot.state = SlotState.CLOSING
+            return reason
+        self.shelve(connection, slot, now)
         return None
+
+    def take_aged(self, now: float, min_idle: int) -> tuple[GuardedConnection, str] | None:
+        """Take one idle connection that is too old, and say how; None when none is.
+
+        Of those that were idle for too long, `min_idle` stay.
+        """
+        for index, connection in enumerate(self.idle):  # the one that idles longest is first
+            slot = connection.slot
+            assert slot is not None
+            if now >= slot.expires_at:
+                return self._take_out(index), "expired"
+            if len(self.idle) > min_idle and self.life.is_too_long(now - slot.since):
+                return self._take_out(index), "idle"
+        return None
+
+    def take_surplus(self) -> GuardedConnection | None:
+        """Take the connection that idles longest, while there are more than there may be."""
+        if self.idle and len(self._slots) > self.max_connections:
+            return self._take_out(0)
+        return None
+
+    def _take_out(self, index: int) -> GuardedConnection:
+        connection = self.idle.pop(index)
+        assert connection.slot is not None
+        connection.slot.state = SlotState.CLOSING
+        return connection
 
     def count_hold(self, slot: Slot, now: float) -> None:
         """Count one return, and the time that the connection was out."""
@@ -176,9 +255,12 @@ class Ledger:
         """Tell whether one more dial may start."""
         return (
             not self.is_closed
+            and not self.is_paused
             and len(self._slots) < self.max_connections
             and len(self._connecting) < self.max_connecting
             and self.circuit.admits(now)
+            # Without a connection of its own, waiting for one to come back is in vain.
+            and (self.server_full.admits(now) or not self._slots)
         )
 
     def open_slot(self, now: float) -> Slot:
@@ -196,9 +278,12 @@ class Ledger:
     def connected(self, slot: Slot, connection: GuardedConnection, now: float) -> None:
         """Note that the dial in this slot ended well; it is held by whoever dialled."""
         slot.connection = weakref.ref(connection)
-        slot.state = SlotState.HELD
-        slot.since = now
+        if slot.state is SlotState.CONNECTING:  # else its holder has had it for longer
+            slot.state = SlotState.HELD
+            slot.since = now
+        slot.expires_at = self.life.expiry(now)
         self.circuit.succeeded()
+        self.server_full.succeeded()
         self.not_connecting(slot.key)
 
     def not_connecting(self, key: int) -> None:
@@ -228,13 +313,29 @@ class Ledger:
 
     # -- the queue ----------------------------------------------------------------------
 
+    def queue_up(self, waiter: Waiter) -> None:
+        """Put a waiter into the queue: at the end, or back to where it was.
+
+        One that has had its turn, and got nothing good, has its ticket already.
+        """
+        waiter.gift = None
+        waiter.wake.acquire(blocking=False)
+        if waiter.ticket is None:
+            waiter.ticket = next(self._tickets)
+            self.queue[waiter] = None
+            return
+        earlier = list(takewhile(waiter.comes_after, self.queue))
+        self.queue[waiter] = None
+        for other in (waiter, *reversed(earlier)):
+            self.queue.move_to_end(other, last=False)
+
     def serve(self, now: float) -> None:
         """Give what is free to those who wait, in order of arrival.
 
         The gift is written, the waiter is woken, and only then does it leave the queue:
         if an exception strikes in between, the next call finishes the work.
         """
-        while self.queue:
+        while self.queue and not self.is_paused:
             waiter = next(iter(self.queue))
             if waiter.gift is None and waiter.deadline >= now:
                 waiter.gift = self.take_idle(now)
@@ -286,4 +387,5 @@ class Ledger:
             generation=self.generation,
             circuit=self.circuit.state,
             is_closed=self.is_closed,
+            is_paused=self.is_paused,
         )

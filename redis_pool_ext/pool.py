@@ -3,6 +3,7 @@
 Returning  the books under their lock, and the way back
 Waiting    the queue
 Dialling   connections made and made sure of
+Keeping    connections filled up, aged out, looked for
 RedisPool  arguments, lending, closing, redis-py's odds and ends, fork
 """
 
@@ -12,7 +13,7 @@ import os
 import threading
 import weakref
 from functools import cached_property
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Self
 
 import redis
@@ -22,10 +23,12 @@ from .client import ClientFactory
 from .config import PoolConfig, check_pool_arguments
 from .connection import GuardedConnection
 from .deadline import Deadline
-from .dialling import Dialling
 from .interface import ConnectionPoolInterface, PoolInterface
+from .keeping import Keeping
 from .lease import Lease
-from .ledger import Refusal
+from .life import Life
+from .report import caller_site
+from .waiting import GLANCE
 
 if TYPE_CHECKING:
     from redis.retry import Retry
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["RedisPool"]
 
 
-class RedisPool(Dialling, PoolInterface, ConnectionPoolInterface):
+class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
     """A bounded, fair pool on redis-py's pool interface.
 
     It works wherever redis-py takes `connection_pool=`. `max_connections` bounds the
@@ -41,6 +44,14 @@ class RedisPool(Dialling, PoolInterface, ConnectionPoolInterface):
     at most `timeout` seconds for queue, dial, handshake and validation together
     (`socket_timeout`, among `connection_kwargs`, is the wait for a reply). `max_waiting`
     callers may queue (None: any number), `max_connecting` may dial at the same time.
+
+    A connection is kept for `max_lifetime` seconds, up to a quarter less at random, and
+    idle for at most `idle_timeout`; `max_idle` of them may idle, and `min_idle` are kept
+    ready. After `validate_after` seconds it answers a PING before it is lent. One that is
+    out for more than `leak_detection_threshold` seconds is reported. All of these: None
+    for no limit. A thread looks after that every `housekeeping_interval` seconds (None: no
+    thread; see `keep_house`).
+
     Remaining arguments are redis-py's, for `connection_class`.
 
     Nothing connects before the first command. After a fork the child has an empty pool
@@ -57,6 +68,13 @@ class RedisPool(Dialling, PoolInterface, ConnectionPoolInterface):
         max_waiting: int | None = None,
         max_connecting: int = 2,
         hold: str = "request",
+        min_idle: int = 0,
+        max_idle: int | None = None,
+        idle_timeout: float | None = 300.0,
+        max_lifetime: float | None = 1800.0,
+        validate_after: float | None = 30.0,
+        leak_detection_threshold: float | None = None,
+        housekeeping_interval: float | None = 30.0,
         **connection_kwargs: Any,
     ) -> None:
         check_pool_arguments(
@@ -65,15 +83,32 @@ class RedisPool(Dialling, PoolInterface, ConnectionPoolInterface):
             max_waiting=max_waiting,
             max_connecting=max_connecting,
             hold=hold,
+            min_idle=min_idle,
+            max_idle=max_idle,
+            idle_timeout=idle_timeout,
+            max_lifetime=max_lifetime,
+            validate_after=validate_after,
+            leak_detection_threshold=leak_detection_threshold,
+            housekeeping_interval=housekeeping_interval,
         )
         PoolInterface.__init__(self, connection_class, connection_kwargs)
-        Dialling.__init__(self)
+        Keeping.__init__(self)
         self.alias = alias
         self.timeout = float(timeout)
         self.max_connections = max_connections
         self.max_waiting = max_waiting
         self.max_connecting = max_connecting
         self.hold = hold
+        self.min_idle = min_idle
+        self.life = Life(
+            max_idle=max_idle,
+            idle_timeout=idle_timeout,
+            max_lifetime=max_lifetime,
+            validate_after=validate_after,
+        )
+        self._fresh_for = self.life.fresh_for
+        self.leak_detection_threshold = leak_detection_threshold
+        self.housekeeping_interval = housekeeping_interval
         self._start_books(closed=False)
         _pools.add(self)
 
@@ -126,50 +161,46 @@ class RedisPool(Dialling, PoolInterface, ConnectionPoolInterface):
         ledger = self._ledger
         connection = None
         with self._lock:
-            if ledger.idle and not ledger.queue:
+            if ledger.idle and not ledger.queue and not ledger.is_paused:
                 connection = ledger.take_idle(now)
         if ledger.graveyard or ledger.returned:
             self._settle()
-        if connection is not None and self._is_fresh(connection):
-            return connection
-        return self._get_with_care(connection, deadline or Deadline(self.timeout))
+        if connection is None or not self._is_fresh(connection):
+            connection = self._get_with_care(connection, deadline or Deadline(self.timeout))
+        if self.leak_detection_threshold is not None and connection.slot is not None:
+            connection.slot.site = caller_site()
+        return connection
 
     # -- closing -----------------------------------------------------------------------
 
-    def _drop_idle(self, reason: str, *, close: bool) -> None:
-        """Close every idle connection, and with `close` the pool."""
-        ledger = self._ledger
-        with self._lock:
-            ledger.generation += 1
-            ledger.is_closed = ledger.is_closed or close
-            doomed, ledger.idle = ledger.idle, []
-            if close:
-                ledger.refuse_all(Refusal.CLOSED)
-        while doomed:
-            self._discard(doomed.pop(), reason)
-        self._settle()
-
     def disconnect(self, inuse_connections: bool = True) -> None:
-        """Close the idle connections now and those in use when they come back.
+        """Do the same as `drain()`.
 
         Never cuts a connection that somebody is using, whatever the argument says: in
         redis-py that voids a WATCH in silence.
         """
-        self._drop_idle("drained", close=False)
+        self.drain()
 
     def reset(self) -> None:
         """Forget what was connected so far; same as `disconnect()`."""
         self.disconnect()
 
-    def close(self) -> None:
+    def close(self, timeout: float = 0.0) -> bool:
         """Give out nothing any more; waiters fail at once with `PoolClosedError`.
 
-        Idle connections close now, those in use when they come back. Closing twice is
-        fine. There is no way to reopen: make another pool. `redis.Redis.from_pool(pool)`
+        Idle connections close now, those in use when they come back: nobody is cut. Waits
+        up to `timeout` seconds for them, and returns whether all are back. Closing twice
+        is fine. There is no way to reopen: make another pool. `redis.Redis.from_pool(pool)`
         owns its pool and closes it with itself; to share one use
         `redis.Redis(connection_pool=pool)`.
         """
-        self._drop_idle("pool_closed", close=True)
+        deadline = Deadline(timeout)
+        self._begin_generation("pool_closed", close=True)
+        while (stats := self.stats()).in_use or stats.connecting:
+            if deadline.remaining() == 0.0:
+                return False
+            sleep(min(deadline.remaining(), GLANCE / 5))
+        return True
 
     @property
     def is_closed(self) -> bool:

@@ -15,7 +15,7 @@ from .problems import ConfigError, Problem, did_you_mean, shown
 from .rules import OPTION_RULES, POOL_RULES, REDIS_PY_ARGUMENTS, Rule, arguments_of
 from .urls import ParsedUrl, hide_secrets, read_url
 
-__all__ = ["KEYS", "InCall", "InMapping", "Reader", "hint_for_key"]
+__all__ = ["KEYS", "InCall", "InMapping", "Reader", "contradictions", "hint_for_key"]
 
 KEYS = ("URL", *(name.upper() for name in POOL_RULES), "OPTIONS")
 
@@ -23,6 +23,9 @@ KEYS = ("URL", *(name.upper() for name in POOL_RULES), "OPTIONS")
 _IN_URL = ("LOCATION", "HOST", "PORT", "DB", "USER", "USERNAME", "PASSWORD", "UNIX_SOCKET_PATH")
 # redis-py's client-side cache lets one user read what another one's socket received.
 _REFUSED = ("cache", "cache_config")
+
+# The one default that another setting can contradict.
+_DEFAULTS = {"max_connections": 16}
 
 _NAMES = REDIS_PY_ARGUMENTS | POOL_RULES.keys()
 _UNKNOWN = "is not an argument of the pool or of redis-py's connection"
@@ -84,6 +87,20 @@ def hint_for_key(key: object) -> str:
     if name.lower() in REDIS_PY_ARGUMENTS:
         return f"it is redis-py's: put it into OPTIONS as {name.lower()!r}"
     return f"known are {', '.join(KEYS)}{did_you_mean(name.upper(), KEYS)}"
+
+
+def contradictions(found: Mapping[str, Any], spelled: Callable[[str], str]) -> list[Problem]:
+    """Return what is wrong with sizes that are each possible and together are not.
+
+    A size that is not in `found` has its default.
+    """
+    problems = []
+    for less, more in (("min_idle", "max_connections"), ("min_idle", "max_idle")):
+        low, high = found.get(less), found.get(more, _DEFAULTS.get(more))
+        if low is not None and high is not None and low > high:
+            message = f"{low} is more than {spelled(more)}, which is {high}"
+            problems.append(Problem("E004", spelled(less), message, "lower one or raise the other"))
+    return problems
 
 
 def _hint_for_query(name: str, known: frozenset[str]) -> str:
@@ -202,6 +219,7 @@ class Reader:
     def _check_together(self, parsed: ParsedUrl) -> None:
         """Note what is right by itself and impossible together."""
         found, expected = self._found, parsed.connection_class
+        self.problems += contradictions(found, self._names.setting)
         chosen = found.get("connection_class") or expected
         # redis:// promises nothing that another class could break; rediss:// promises TLS.
         if expected is not Connection and not issubclass(chosen, expected):

@@ -22,8 +22,13 @@ _RETRY_MAX_EXHAUSTED = 10
 _RETRY_MAX_UNAVAILABLE = 30
 
 
-def exhausted(refusal: Refusal, stats: PoolStats, timeout: float) -> RedisPoolError:
-    """Return the error for a caller who found every connection in use."""
+def exhausted(
+    refusal: Refusal, stats: PoolStats, timeout: float, full: BaseException | None = None
+) -> RedisPoolError:
+    """Return the error for a caller who found every connection in use.
+
+    `full` is the server's own refusal, where it takes no more connections.
+    """
     pool = f'pool "{stats.alias}": {stats.summary()}'
     retry_after = _jittered(_queue_seconds(stats), _RETRY_MAX_EXHAUSTED)
     if refusal is Refusal.QUEUE_FULL:
@@ -34,13 +39,14 @@ def exhausted(refusal: Refusal, stats: PoolStats, timeout: float) -> RedisPoolEr
             stats=stats,
             retry_after=retry_after,
         )
-    return ConnectionPoolTimeoutError(
-        f"no connection within {timeout:.2f} s ({pool}); raise MAX_CONNECTIONS or hold "
-        "leases shorter",
+    error = ConnectionPoolTimeoutError(
+        f"no connection within {timeout:.2f} s ({pool}); {_way_out(stats, full)}",
         alias=stats.alias,
         stats=stats,
         retry_after=retry_after,
     )
+    error.__cause__ = full
+    return error
 
 
 def unavailable(stats: PoolStats, cause: BaseException | None, probe_in: float) -> RedisPoolError:
@@ -71,6 +77,16 @@ def closed(stats: PoolStats) -> RedisPoolError:
         stats=stats,
         retry_after=_jittered(_RETRY_CLOSED, 2 * _RETRY_CLOSED),
     )
+
+
+def _way_out(stats: PoolStats, full: BaseException | None) -> str:
+    if stats.is_paused:
+        return "the pool is paused: resume() goes on"
+    if full is not None:
+        return (
+            "the server takes no more connections: raise its maxclients, or lower MAX_CONNECTIONS"
+        )
+    return "raise MAX_CONNECTIONS or hold leases shorter"
 
 
 def _queue_seconds(stats: PoolStats) -> float:

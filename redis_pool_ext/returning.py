@@ -10,9 +10,11 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from .connection import GuardedConnection
+from .connection import READ_ONLY, GuardedConnection
 from .errors import LeaseError
-from .ledger import Ledger, Slot
+from .ledger import Ledger, Refusal, Slot
+from .life import Life
+from .report import NOBODY, describe
 from .stats import PoolStats
 
 __all__ = ["Returning"]
@@ -20,7 +22,14 @@ __all__ = ["Returning"]
 logger = logging.getLogger("redis_pool_ext")
 
 # Reasons to close a connection that are nobody's mistake; any other one is logged.
-_QUIET = frozenset({"error", "closed", "stale", "drained", "pool_closed", "lost"})
+_QUIET = frozenset({
+    "closed", "drained", "error", "expired", "idle", "lost", "pool_closed", "read only", "stale",
+    "surplus",
+})  # fmt: skip
+
+
+# Seconds that a generation lasts at least, when it is READONLY that ends it.
+GENERATION_AT_LEAST = 1.0
 
 
 class Returning:
@@ -31,6 +40,7 @@ class Returning:
     max_connections: int
     max_connecting: int
     max_waiting: int | None
+    life: Life
 
     def __init__(self) -> None:
         # How a connection knows its pool. Weak, or pool and idle list kept each other.
@@ -48,6 +58,7 @@ class Returning:
             max_connections=self.max_connections,
             max_connecting=self.max_connecting,
             max_waiting=self.max_waiting,
+            life=self.life,
         )
         self._ledger.is_closed = closed
         self._pid = os.getpid()
@@ -67,10 +78,15 @@ class Returning:
             ledger.returned.append(connection)
             return
         dirt = connection.dirt()
+        slot = connection.slot
+        if slot is not None and slot.is_late:
+            self._returned_late(slot)
         with self._lock:
             reason = ledger.take_back(connection, dirt, monotonic())
         if reason is not None:
             self._discard(connection, reason)
+            if reason == READ_ONLY:
+                self._demoted(connection)
         if ledger.graveyard or ledger.returned:
             self._settle()
 
@@ -95,10 +111,15 @@ class Returning:
                 "%s: connection closed instead of reused: %s, by %s",
                 self.alias,
                 reason,
-                slot.holder or "a borrower without a name",
+                slot.holder or NOBODY,
             )
         connection.retire()
         self._free(slot, reason if reason in _QUIET else "dirty")
+
+    def _returned_late(self, slot: Slot) -> None:
+        """Complete the story of a lease that was reported for being out too long."""
+        slot.is_late = False
+        logger.warning("%s: returned late: %s", self.alias, describe(slot, monotonic()))
 
     def _free(self, slot: Slot, reason: str | None = None, end: str | None = None) -> None:
         """Return a slot to the pool, and let the next waiter have it.
@@ -117,6 +138,35 @@ class Returning:
                 ledger.doubted_at = now
             ledger.serve(now)
         self._settle()
+
+    def _begin_generation(self, reason: str, *, close: bool = False) -> None:
+        """Close every idle connection now, and those in use when they come back.
+
+        With `close`, also the pool.
+        """
+        ledger = self._ledger
+        with self._lock:
+            ledger.generation += 1
+            ledger.generation_since = monotonic()
+            ledger.is_closed = ledger.is_closed or close
+            doomed, ledger.idle = ledger.idle, []
+            if close:
+                ledger.refuse_all(Refusal.CLOSED)
+        while doomed:
+            self._discard(doomed.pop(), reason)
+        self._settle()
+
+    def _demoted(self, connection: GuardedConnection) -> None:
+        """Leave a server that has become a replica: its name may mean another one by now.
+
+        At most once in a while: a program that writes to a replica by mistake shall not
+        have every connection dialled anew for each of its errors.
+        """
+        ledger = self._ledger
+        is_news = connection.generation == ledger.generation
+        if is_news and monotonic() - ledger.generation_since > GENERATION_AT_LEAST:
+            logger.warning("%s: the server refuses writes; all connections are renewed", self.alias)
+            self._begin_generation("drained")
 
     def _settle(self) -> None:
         """Act on what finalizers left behind; runs after each use of the lock."""

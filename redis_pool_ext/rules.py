@@ -164,6 +164,13 @@ POOL_RULES: dict[str, Rule] = {
     "max_waiting": _whole(0, none=True),
     "max_connecting": _whole(1),
     "hold": _one_of("request", "command"),
+    "min_idle": _whole(0),
+    "max_idle": _whole(0, none=True),
+    "idle_timeout": _seconds(none=True),
+    "max_lifetime": _seconds(none=True),
+    "validate_after": _seconds(zero="ask every time", none=True),
+    "leak_detection_threshold": _seconds(none=True),
+    "housekeeping_interval": _seconds(none=True),
 }
 
 _FILE = _text("the path of a file", os.PathLike)

@@ -27,6 +27,7 @@ class Counters:
     released: int = 0
     hold_seconds: float = 0.0
     double_releases: int = 0
+    leaked: int = 0
     created: int = 0
     create_failures: int = 0
     create_seconds: float = 0.0
@@ -59,7 +60,8 @@ class PoolStats:
     database or argument) or `cancelled` (an exception, say a signal's, reached the caller
     while it queued or dialled). `waited` of them stood in the queue, for `wait_seconds`
     altogether: those who failed included. `hold_seconds` is what `released` connections
-    were out for. `discarded` counts closed connections by reason.
+    were out for; `leaked` of them, or of those still out, were kept for longer than
+    `leak_detection_threshold`. `discarded` counts closed connections by reason.
     """
 
     alias: str
@@ -71,6 +73,7 @@ class PoolStats:
     generation: int
     circuit: str
     is_closed: bool
+    is_paused: bool
 
     acquired: int
     waited: int
@@ -85,6 +88,7 @@ class PoolStats:
     released: int
     hold_seconds: float
     double_releases: int
+    leaked: int
     created: int
     create_failures: int
     create_seconds: float

@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+from .blocking import BLOCKING
+
 __all__ = ["REPLAYED", "STREAMING", "Effect", "effect", "name_of"]
 
 
@@ -22,6 +24,7 @@ class Effect(Enum):
     EXEC = "exec"  # ends it, and drops every WATCH (EXEC, DISCARD)
     WATCH = "watch"
     UNWATCH = "unwatch"
+    BLOCK = "block"  # leaves nothing behind; its reply may come late on purpose
 
 
 # After these the server speaks unasked, so replies and requests no longer pair up.
@@ -95,6 +98,8 @@ def _effect_of(name: str) -> Effect:
     first, _, second = name.partition(" ")
     if first in _TRANSACTION:
         return _TRANSACTION[first]
+    if first in BLOCKING:
+        return Effect.BLOCK
     if first == "CLIENT":
         return Effect.NONE if second in _HARMLESS_CLIENT else Effect.MARK
     if first in _STICKY or name == "SCRIPT DEBUG":

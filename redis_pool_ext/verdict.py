@@ -29,6 +29,7 @@ class Verdict(Enum):
     DOWN = "down"
     ANSWERED = "answered"
     CUT_SHORT = "cut short"
+    FULL = "full"
     NOTHING = "nothing"
 
 
@@ -47,7 +48,7 @@ def judge(error: BaseException, *, heard: bool, had: float, enough: float) -> Ve
         short = had < 0.9 * min(ENOUGH_FOR_A_DIAL, enough)
         return Verdict.CUT_SHORT if short else Verdict.DOWN
     if heard and not isinstance(error, redis.BusyLoadingError):
-        return Verdict.NOTHING
+        return Verdict.FULL
     return Verdict.DOWN
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 
 from . import refusals
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .errors import LeaseError, RedisPoolError
-from .ledger import Refusal, Slot, Waiter
+from .ledger import Refusal, Slot, SlotState, Waiter
+from .report import holders
 from .returning import Returning
 
 __all__ = ["Waiting"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+_EXHAUSTED = frozenset({Refusal.TIMED_OUT, Refusal.QUEUE_FULL})
 
 # Seconds between two looks of a waiter at what finalizers left behind.
 GLANCE = 0.05
@@ -20,20 +26,25 @@ GLANCE = 0.05
 class Waiting(Returning):
     """The part of the pool that lets callers wait their turn, and refuses them."""
 
-    def _queue(self, deadline: Deadline) -> GuardedConnection | Slot:
-        """Wait for a connection, or for a free slot to dial in."""
+    def _queue(
+        self, waiter: Waiter, deadline: Deadline, instead_of: Slot | None = None
+    ) -> GuardedConnection | Slot:
+        """Wait for a connection, or for a free slot to dial in.
+
+        A waiter that has had its turn, and got nothing good, goes back to where it was;
+        a slot that it still has (`instead_of`) is freed in the same step.
+        """
         if self._lock._is_owned():  # type: ignore[attr-defined]
             raise LeaseError(
                 "a signal handler or finalizer asked for a connection while its thread was "
                 f'inside the pool "{self.alias}"; do it outside of the handler',
                 alias=self.alias,
             )
-        waiter = Waiter(deadline.at)
         waited = 0.0
         try:
             # Not past the deadline, or a caller with timeout=0 would come too late for
             # what is there to be taken.
-            if self._join_queue(waiter, min(monotonic(), deadline.at)):
+            if self._join_queue(waiter, min(monotonic(), deadline.at), instead_of):
                 waited = self._wait(waiter, deadline)
             self._leave_queue(waiter, waited)
         except BaseException:
@@ -43,6 +54,8 @@ class Waiting(Returning):
             return waiter.gift
         refusal = waiter.refusal or Refusal.TIMED_OUT
         self._count_end(refusal.value)
+        if refusal in _EXHAUSTED:
+            self._report_exhaustion()
         raise self._refused(refusal)
 
     def _wait(self, waiter: Waiter, deadline: Deadline) -> float:
@@ -54,15 +67,22 @@ class Waiting(Returning):
         began = monotonic()
         while not waiter.wake.acquire(True, min(deadline.remaining(), GLANCE)):
             self._settle()
+            if self._ledger.server_full.error is not None:  # it may have room again
+                with self._lock:
+                    self._ledger.serve(monotonic())
             if monotonic() >= deadline.at:
                 break
         return monotonic() - began
 
-    def _join_queue(self, waiter: Waiter, now: float) -> bool:
+    def _join_queue(self, waiter: Waiter, now: float, instead_of: Slot | None) -> bool:
         """Queue up, and tell whether there is anything to wait for."""
         ledger = self._ledger
         with self._lock:
-            ledger.queue[waiter] = None
+            if instead_of is not None:
+                ledger.close_slot(instead_of)
+                ledger.counters.add_discard("stale")
+                ledger.counters.acquired -= 1  # it was counted as it was taken
+            ledger.queue_up(waiter)
             ledger.serve(now)
             if waiter.gift is None:
                 waiter.refusal = ledger.refusal(now)
@@ -95,8 +115,27 @@ class Waiting(Returning):
         with self._lock:
             stats = ledger.stats()
             cause, probe_in = ledger.circuit.last_error, ledger.circuit.next_probe - monotonic()
+            full = ledger.server_full.error
         if refusal is Refusal.CLOSED:
             return refusals.closed(stats)
         if refusal is Refusal.UNAVAILABLE:
             return refusals.unavailable(stats, cause, max(probe_in, 0.001))
-        return refusals.exhausted(refusal, stats, self.timeout)
+        return refusals.exhausted(refusal, stats, self.timeout, full)
+
+    def _report_exhaustion(self) -> None:
+        """Log, once in a while, who has the connections that others wait for."""
+        ledger = self._ledger
+        with self._lock:
+            now = monotonic()
+            before = ledger.reported.is_due(now)
+            if before is None:
+                return
+            stats = ledger.stats()
+            held = [slot for slot in ledger.slots() if slot.state is SlotState.HELD]
+        logger.warning(
+            "%s: exhausted (%s), %d refusals since the last report; held by: %s",
+            self.alias,
+            stats.summary(),
+            before + 1,
+            holders(held, now),
+        )

@@ -85,14 +85,14 @@ class TestBackoff:
 
     @pytest.mark.parametrize("seed", range(5))
     def test_backoff_doubles_up_to_its_cap(self, seed: int):
-        """Each wait is between a half and the whole of 0.1, 0.2, 0.4 ... 5 seconds."""
+        """Each wait is a random part of 0.1, 0.2, 0.4 ... 5 seconds."""
         random.seed(seed)
         circuit = run("f" * (FAILURES_TO_OPEN - 1))
 
         for step in range(100):
             circuit.failed(NOW, DOWN)
             whole = min(BACKOFF_CAP, BACKOFF_BASE * 2**step)
-            assert whole / 2 <= circuit.next_probe - NOW <= whole
+            assert 0 <= circuit.next_probe - NOW <= whole
             assert not circuit.admits(circuit.next_probe - 0.001)
             assert circuit.admits(circuit.next_probe)
 

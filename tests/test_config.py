@@ -58,6 +58,13 @@ class TestReading:
                 "MAX_WAITING": 8,
                 "MAX_CONNECTING": 1,
                 "HOLD": "command",
+                "MIN_IDLE": 1,
+                "MAX_IDLE": 3,
+                "IDLE_TIMEOUT": 60,
+                "MAX_LIFETIME": None,
+                "VALIDATE_AFTER": 0,
+                "LEAK_DETECTION_THRESHOLD": 10,
+                "HOUSEKEEPING_INTERVAL": 5,
                 "OPTIONS": {"socket_timeout": 1.0},
             }
         )
@@ -70,6 +77,13 @@ class TestReading:
             "max_waiting": 8,
             "max_connecting": 1,
             "hold": "command",
+            "min_idle": 1,
+            "max_idle": 3,
+            "idle_timeout": 60,
+            "max_lifetime": None,
+            "validate_after": 0,
+            "leak_detection_threshold": 10,
+            "housekeeping_interval": 5,
             "host": "localhost",
             "port": 6379,
             "db": 0,
@@ -169,10 +183,15 @@ class TestReading:
 
 
 # Each kind of mistake with the whole of what its author reads.
-KEYS = "URL, MAX_CONNECTIONS, TIMEOUT, MAX_WAITING, MAX_CONNECTING, HOLD, OPTIONS"
+KEYS = (
+    "URL, MAX_CONNECTIONS, TIMEOUT, MAX_WAITING, MAX_CONNECTING, HOLD, MIN_IDLE, MAX_IDLE, "
+    "IDLE_TIMEOUT, MAX_LIFETIME, VALIDATE_AFTER, LEAK_DETECTION_THRESHOLD, "
+    "HOUSEKEEPING_INTERVAL, OPTIONS"
+)
 IN_URL = "it is a part of URL, as in redis://user:password@host:6379/0"
 IS_TEXT = "it is a text, as environment variables are: convert it first"
 IS_OBJECT = "it is an object, which no text and no URL can hold"
+LIMIT = "is not a time that one can wait; give seconds above 0, or None for no limit"
 WAIT = "is not a time that one can wait; give seconds from 0 (do not wait) up"
 SAY_ONCE = "say it in one place only"
 NO_OPTION = "is not an argument of redis-py's connection"
@@ -227,6 +246,19 @@ WRONG_SETTINGS = [
     ({"TIMEOUT": float("nan")}, f"['TIMEOUT']: nan {WAIT}"),
     ({"TIMEOUT": float("inf")}, f"['TIMEOUT']: inf {WAIT}"),
     ({"TIMEOUT": 10**5000}, f"['TIMEOUT']: a huge number {WAIT}"),
+    ({"MIN_IDLE": 3, "MAX_CONNECTIONS": 2}, "['MIN_IDLE']: 3 is more than "
+     "REDIS_POOLS['default']['MAX_CONNECTIONS'], which is 2; lower one or raise the other"),
+    ({"MIN_IDLE": 17}, "['MIN_IDLE']: 17 is more than REDIS_POOLS['default']['MAX_CONNECTIONS'], "
+     "which is 16; lower one or raise the other"),
+    ({"MIN_IDLE": 3, "MAX_IDLE": 2}, "['MIN_IDLE']: 3 is more than "
+     "REDIS_POOLS['default']['MAX_IDLE'], which is 2; lower one or raise the other"),
+    ({"IDLE_TIMEOUT": 0}, f"['IDLE_TIMEOUT']: 0 {LIMIT}"),
+    ({"MAX_LIFETIME": -1}, f"['MAX_LIFETIME']: -1 {LIMIT}"),
+    ({"VALIDATE_AFTER": -1}, "['VALIDATE_AFTER']: -1 is not a time that one can wait; give "
+     "seconds from 0 (ask every time) up, or None for no limit"),
+    ({"LEAK_DETECTION_THRESHOLD": 0}, f"['LEAK_DETECTION_THRESHOLD']: 0 {LIMIT}"),
+    ({"HOUSEKEEPING_INTERVAL": "5"}, f"['HOUSEKEEPING_INTERVAL']: '5' is not a number of seconds "
+     f"or None; {IS_TEXT}"),
     ({"HOLD": "reqest"}, "['HOLD']: 'reqest' is not known; use 'request' or 'command'"),
     # redis-py's arguments
     ({"OPTIONS": {"socket_timeot": 1}}, f"['OPTIONS']['socket_timeot']: {NO_OPTION}; "

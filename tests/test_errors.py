@@ -50,6 +50,7 @@ def stats_of(mean_hold: float = 0.0, **sizes: Any) -> PoolStats:
         "generation": 0,
         "circuit": "closed",
         "is_closed": False,
+        "is_paused": False,
     }
     return snapshot(Counters(released=1, hold_seconds=mean_hold), **usual | sizes)
 

@@ -27,6 +27,7 @@ def look(counters: Counters | None = None, **sizes: Any) -> PoolStats:
         "generation": 0,
         "circuit": "closed",
         "is_closed": False,
+        "is_paused": False,
     }
     return snapshot(counters or Counters(), **usual | sizes)
 

@@ -30,7 +30,8 @@ class Command(str, Enum):  # noqa: UP042  as projects wrote it before Python 3.1
 EFFECTS = [
     (("GET", "k"), Effect.NONE),
     (("SET", "SELECT", "MULTI"), Effect.NONE),
-    (("XREAD", "BLOCK", "0"), Effect.NONE),
+    (("XREAD", "BLOCK", "0"), Effect.BLOCK),
+    (("BLPOP", "k", "0"), Effect.BLOCK),
     (("SCRIPT", "LOAD", "return 1"), Effect.NONE),
     (("CLIENT", "ID"), Effect.NONE),
     (("CLIENT", "LIST"), Effect.NONE),

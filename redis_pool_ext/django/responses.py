@@ -23,7 +23,7 @@ TEMPLATE = "503.html"
 
 
 def answer_503(request: HttpRequest, error: RedisPoolError) -> HttpResponseBase:
-    """Return the response for `error`, and log it as the warning that it is.
+    """Return the response for `error`, and log it.
 
     The project's own wins: `handler503(request, exception)` in the root URLconf, then a
     template `503.html` for those who prefer HTML. Neither may need Redis; when one of
@@ -82,7 +82,7 @@ def _log(request: HttpRequest, response: HttpResponseBase, error: RedisPoolError
     # Django would log an error for any 5xx, and mail it to ADMINS; a full pool under
     # load means hundreds of them.
     response._has_been_logged = True  # type: ignore[attr-defined]
-    logger.warning(
+    logger.info(  # the pool itself warns, once in a while, and says who has what
         "%s: answered 503 to %s: %s",
         error.alias,
         name_of_request(request),

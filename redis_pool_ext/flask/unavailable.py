@@ -81,10 +81,10 @@ def _has_project_page() -> bool:
 
 
 def _log(error: RedisPoolError) -> None:
-    """Warn, once per request: a refused one may be refused again when its session is saved."""
+    """Note it, once per request: a refused one may be refused again when its session is saved."""
     if _LOGGED not in request.environ:
         request.environ[_LOGGED] = True
-        logger.warning("%s: answered 503 to %s: %s", error.alias, describe(request), error)
+        logger.info("%s: answered 503 to %s: %s", error.alias, describe(request), error)
 
 
 # -- the seam ------------------------------------------------------------------------------

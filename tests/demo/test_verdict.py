@@ -18,6 +18,7 @@ def stats(**counts: Any) -> PoolStats:
     sizes = {"in_use": 0, "idle": 0, "connecting": 0, "waiting": 0, "generation": 0}
     sizes = {name: counts.pop(name, 0) for name in sizes}
     fixed = {"alias": "default", "max_connections": 2, "circuit": "closed", "is_closed": False}
+    fixed["is_paused"] = False
     return snapshot(Counters(**counts), **sizes, **fixed)
 
 

@@ -1,0 +1,111 @@
+"""One daemon thread per process that goes round the pools and keeps house.
+
+Nothing depends on it: what is too old is not lent, thread or no thread. It closes what
+idles for too long, fills up to `min_idle` and reports leaks. It starts when a pool makes
+its first connection, so never at import and never in a process that only forks; it holds
+no pool alive, and ends when there is none left.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from contextlib import suppress
+from time import monotonic
+from typing import Protocol
+
+__all__ = ["look_after"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+
+class House(Protocol):
+    """What the housekeeper asks of a pool."""
+
+    alias: str
+    housekeeping_interval: float | None
+
+    def keep_house(self) -> None:
+        """Do one round."""
+
+
+class _Housekeeper:
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        # Protects the two below. Re-entrant: a signal handler may use a pool while its
+        # thread is here.
+        self._lock = threading.RLock()
+        self._rounds: weakref.WeakKeyDictionary[House, float] = weakref.WeakKeyDictionary()
+        self._thread: threading.Thread | None = None
+        self._bell = threading.Event()  # rung for a pool that is new
+
+    @property
+    def is_inherited(self) -> bool:
+        return self._pid != os.getpid()
+
+    def add(self, pool: House, interval: float) -> None:
+        with self._lock:
+            if pool in self._rounds and self._thread is not None:
+                return
+            self._rounds.setdefault(pool, monotonic() + interval)
+            if self._thread is None:
+                self._start()
+        self._bell.set()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="redis_pool_ext-housekeeper", daemon=True)
+        with suppress(RuntimeError):  # no new threads: the interpreter shuts down
+            thread.start()
+            self._thread = thread
+
+    def _run(self) -> None:
+        while (pause := self._pause()) is not None:
+            self._bell.wait(pause)
+            self._bell.clear()
+            self._go_round()
+
+    def _pause(self) -> float | None:
+        """Return the seconds until the next round; None when there is no pool left."""
+        with self._lock:
+            if not self._rounds:
+                self._thread = None
+                return None
+            return max(0.0, min(self._rounds.values()) - monotonic())
+
+    def _go_round(self) -> None:
+        for pool in self._due():
+            try:
+                pool.keep_house()
+            except Exception:
+                logger.exception("%s: housekeeping failed", pool.alias)
+
+    def _due(self) -> list[House]:
+        """Return the pools whose round it is, and note their next."""
+        now = monotonic()
+        with self._lock:
+            due = [pool for pool, at in self._rounds.items() if at <= now]
+            for pool in due:
+                self._rounds[pool] = now + (pool.housekeeping_interval or 0.0)
+        return due
+
+
+_housekeeper = _Housekeeper()
+
+
+def look_after(pool: House) -> None:
+    """See that `pool` has its rounds, if it wants any; in this process."""
+    if pool.housekeeping_interval is not None:
+        if _housekeeper.is_inherited:  # a fork that ran no hooks
+            _begin_anew()
+        _housekeeper.add(pool, pool.housekeeping_interval)
+
+
+def _begin_anew() -> None:
+    """Start with nothing: the thread is the parent's, and the lock may be held there."""
+    global _housekeeper  # noqa: PLW0603
+    _housekeeper = _Housekeeper()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

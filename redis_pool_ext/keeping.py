@@ -1,0 +1,159 @@
+"""The life of connections beside their use: filled up, aged out, counted when kept too long."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from time import monotonic
+
+import redis
+
+from . import housekeeper
+from .config import check_pool_arguments
+from .connection import GuardedConnection
+from .deadline import Deadline
+from .dialling import Dialling
+from .ledger import Refusal, Slot, SlotState
+from .report import describe
+
+__all__ = ["Keeping"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+
+class Keeping(Dialling):
+    """The part of the pool that keeps it in shape."""
+
+    min_idle: int
+    leak_detection_threshold: float | None
+    housekeeping_interval: float | None
+
+    def keep_house(self) -> None:
+        """Do one round: close what is too old, fill up to `min_idle`, report leaks.
+
+        The housekeeper's thread calls this every `housekeeping_interval` seconds; where
+        threads are not wanted, call it from a timer of your own.
+        """
+        self._settle()
+        self._close_aged()
+        self._report_leaks()
+        with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round
+            self._fill(self.min_idle, Deadline(self.timeout))
+
+    def warm_up(self, count: int | None = None, timeout: float | None = None) -> int:
+        """Dial until `count` connections are idle; return how many are.
+
+        For a server's start, after its fork: `count` is `min_idle` if not given. Raises
+        what a dial raises, so that a wrong address or password is known before the first
+        request; stops after `timeout` seconds (the pool's if not given).
+        """
+        wanted = self.min_idle if count is None else count
+        check_pool_arguments(min_idle=wanted, max_connections=self.max_connections)
+        self._fill(wanted, Deadline(self.timeout if timeout is None else timeout))
+        return self.stats().idle
+
+    def resize(self, max_connections: int) -> None:
+        """Change how many connections there may be.
+
+        More: callers in the queue have them at once. Fewer: idle ones close now, those in
+        use when they come back; until then there are more than the new bound, never more
+        than the old one. Raises `ConfigError` for an impossible number.
+        """
+        check_pool_arguments(max_connections=max_connections, min_idle=self.min_idle)
+        ledger = self._ledger
+        with self._lock:
+            self.max_connections = ledger.max_connections = max_connections
+            ledger.serve(monotonic())
+        while True:
+            with self._lock:
+                surplus = ledger.take_surplus()
+            if surplus is None:
+                break
+            self._discard(surplus, "surplus")
+        self._settle()
+
+    def drain(self) -> None:
+        """Renew every connection: idle ones close now, those in use when they come back."""
+        self._begin_generation("drained")
+
+    def pause(self) -> None:
+        """Lend nothing until `resume()`, say while the server is being replaced.
+
+        Those who hold a connection go on; callers wait in the queue, within `timeout`.
+        """
+        with self._lock:
+            self._ledger.is_paused = True
+
+    def resume(self) -> None:
+        """Lend again, first to those who have waited longest."""
+        with self._lock:
+            self._ledger.is_paused = False
+            self._ledger.serve(monotonic())
+        self._settle()
+
+    def _make(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
+        """Make a connection; the housekeeper starts with the first one."""
+        connection = super()._make(slot, deadline)
+        housekeeper.look_after(self)
+        return connection
+
+    def _close_aged(self) -> None:
+        while True:
+            with self._lock:
+                found = self._ledger.take_aged(monotonic(), self.min_idle)
+            if found is None:
+                return
+            self._discard(*found)
+
+    def _fill(self, wanted: int, deadline: Deadline) -> None:
+        """Dial one connection after the other, until enough are idle."""
+        while (slot := self._slot_to_fill(wanted)) is not None:
+            if deadline.remaining() == 0.0:
+                self._free(slot)
+                return
+            try:
+                connection = self._make(slot, deadline)
+            except BaseException:
+                self._free(slot)
+                raise
+            with self._lock:
+                reason = self._ledger.take_in(connection, slot, monotonic())
+            if reason is not None:
+                self._discard(connection, reason)
+
+    def _slot_to_fill(self, wanted: int) -> Slot | None:
+        ledger = self._ledger
+        with self._lock:
+            now = monotonic()
+            if ledger.is_closed and wanted:
+                refusal = Refusal.CLOSED
+            elif len(ledger.idle) >= wanted or ledger.queue:
+                return None
+            elif ledger.may_connect(now):
+                return ledger.open_slot(now)
+            elif ledger.circuit.is_open:
+                refusal = Refusal.UNAVAILABLE
+            else:
+                return None
+        raise self._refused(refusal)
+
+    def _report_leaks(self) -> None:
+        """Log who has had a connection for longer than a lease should be."""
+        threshold = self.leak_detection_threshold
+        if threshold is None:
+            return
+        ledger = self._ledger
+        with self._lock:
+            now = monotonic()
+            late = [slot for slot in ledger.slots() if _is_late(slot, now, threshold)]
+            for slot in late:
+                slot.is_late = True
+                ledger.counters.leaked += 1
+        for slot in late:
+            logger.warning(
+                "%s: out for longer than %g s: %s", self.alias, threshold, describe(slot, now)
+            )
+
+
+def _is_late(slot: Slot, now: float, threshold: float) -> bool:
+    return slot.state is SlotState.HELD and not slot.is_late and now - slot.since > threshold

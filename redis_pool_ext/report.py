@@ -1,0 +1,69 @@
+"""Who holds what, and where it was taken: the words of the pool's log lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import redis
+
+if TYPE_CHECKING:
+    from .ledger import Slot
+
+__all__ = ["Reported", "caller_site", "describe", "holders"]
+
+# Seconds between two reports of an exhausted pool: under load there are hundreds of
+# refusals, and one list of holders says it all.
+REPORT_EVERY = 1.0
+
+NOBODY = "a borrower without a name"
+
+_INSIDE = tuple(str(Path(path).parent) for path in (__file__, redis.__file__))
+
+
+class Reported:
+    """When the pool's exhaustion was last logged. Called under the pool's lock."""
+
+    __slots__ = ("_at", "_since")
+
+    def __init__(self) -> None:
+        self._at = -REPORT_EVERY
+        self._since = 0
+
+    def is_due(self, now: float) -> int | None:
+        """Return how many refusals went unreported before this one; None: not yet."""
+        if now - self._at < REPORT_EVERY:
+            self._since += 1
+            return None
+        self._at = now
+        before, self._since = self._since, 0
+        return before
+
+
+def holders(slots: Iterable[Slot], now: float) -> str:
+    """Say who has which connection for how long, the one who has it longest first."""
+    held = sorted(slots, key=lambda slot: slot.since)
+    return "; ".join(describe(slot, now) for slot in held) or "nobody (all are being dialled)"
+
+
+def describe(slot: Slot, now: float) -> str:
+    """Say who holds one connection, for how long, and what it was last used for."""
+    connection = slot.connection() if slot.connection is not None else None
+    command = connection.last_command if connection is not None else None
+    taken = f", taken at {slot.site}" if slot.site is not None else ""
+    return (
+        f"{slot.holder or NOBODY} for {now - slot.since:.1f} s{taken} "
+        f"(last command: {command or 'none'})"
+    )
+
+
+def caller_site() -> str | None:
+    """Return the nearest place in the program that is not ours and not redis-py's."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_INSIDE):
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
