@@ -27,6 +27,7 @@ from .errors import LeaseError, LeaseStateLostError
 from .handshake import HandshakeSocket, rebind
 from .ledger import Slot
 from .packing import NumbersAsText
+from .resolver import resolve
 from .sticky import REPLAYED, STREAMING, Effect, effect, name_of
 
 __all__ = ["READ_ONLY", "GuardedConnection", "guarded"]
@@ -35,6 +36,8 @@ READ_ONLY = "read only"
 
 # The pool decides how often to dial; redis-py's own retry would sleep past the deadline.
 _ONCE = Retry(NoBackoff(), 0)
+
+_DIAL_A_NAME = (redis.Connection._connect, redis.SSLConnection._connect)
 
 _TRANSACTION = frozenset({"WATCH", "MULTI"})
 
@@ -78,6 +81,7 @@ class GuardedConnection(_Mixin):
         self._deadline: Deadline | None = None
         self._handshake: HandshakeSocket | None = None
         self._cut_to: Deadline | None = None
+        self._address: str | None = None
         super().__init__(*args, **kwargs)
         if hasattr(self, "register_connect_callback"):
             # Registered first, so it runs between the handshake and anybody else's
@@ -89,8 +93,7 @@ class GuardedConnection(_Mixin):
     def open(self, deadline: Deadline) -> None:
         """Connect and shake hands, both before `deadline`.
 
-        Raises redis-py's errors of a failed connection. Name resolution is the
-        operating system's and is not cut short.
+        Raises redis-py's errors of a failed connection.
         """
         self._deadline = deadline
         self._handshake = None
@@ -130,15 +133,40 @@ class GuardedConnection(_Mixin):
             return super()._connect()
         if deadline.remaining() == 0.0:
             raise TimeoutError("the deadline passed before the dial began")
-        self._cut_to = deadline
         try:
-            sock = super()._connect()
+            sock = self._connect_to_any(deadline)
         finally:
-            self._cut_to = None
+            self._cut_to = self._address = None
         if not isinstance(sock, socket.socket):
             return sock
         self._handshake = HandshakeSocket(sock, deadline)
         return self._handshake
+
+    def _connect_to_any(self, deadline: Deadline) -> Any:
+        """Try the addresses of the host's name in turn, each with its share of the time."""
+        addresses = self._addresses(deadline)
+        while True:
+            self._address = addresses.pop(0)
+            self._cut_to = Deadline(deadline.remaining() / (1 + len(addresses)))
+            try:
+                return super()._connect()
+            except OSError:
+                if not addresses:
+                    raise
+
+    def _addresses(self, deadline: Deadline) -> list[str | None]:
+        """Resolve the host's name before the deadline; [None] where no name is dialled."""
+        if getattr(super()._connect, "__func__", None) not in _DIAL_A_NAME:
+            return [None]  # a Unix socket, a fake, somebody's own way to connect
+        found = resolve(self.host, int(self.port), self.socket_type, deadline)
+        if not found:
+            raise OSError(f"the name {self.host!r} has no address")
+        return list(found)
+
+    def _wrap_socket_with_ssl(self, sock: Any) -> Any:
+        """Begin TLS: the certificate is for the name, not for the address."""
+        self._address = None
+        return super()._wrap_socket_with_ssl(sock)  # type: ignore[misc]
 
     def _handshake_over(self, _connection: Any) -> None:
         """Put the plain socket in place and forget what the handshake itself sent."""
@@ -162,6 +190,15 @@ class GuardedConnection(_Mixin):
     @retry.setter
     def retry(self, policy: Retry) -> None:
         self._retry = policy
+
+    @property
+    def host(self) -> str:
+        """The host's name; the address, while that is being dialled."""
+        return self._host if self._address is None else self._address
+
+    @host.setter
+    def host(self, name: str) -> None:
+        self._host = name
 
     @property
     def socket_connect_timeout(self) -> float | None:

@@ -7,12 +7,13 @@ and the lease (a pool of one) passes them on.
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import redis.connection
 from redis._parsers import Encoder
-from redis.connection import AbstractConnection
+from redis.connection import AbstractConnection, Connection
 
 _new_himport_registry: Callable[[], Any] | None
 try:
@@ -41,6 +42,8 @@ class PoolInterface:
             self.himport_registry = _new_himport_registry()
             if issubclass(connection_class, AbstractConnection):
                 connection_kwargs["himport_registry"] = self.himport_registry
+        if issubclass(connection_class, Connection):
+            _keep_alive(connection_kwargs)
         # redis-py's telemetry tells pools to the same server apart by this.
         self._pool_id = secrets.token_hex(4)
 
@@ -61,3 +64,16 @@ class PoolInterface:
         """Return the RESP version that was set; None leaves it to redis-py."""
         protocol: int | None = self.connection_kwargs.get("protocol")
         return protocol
+
+
+# What redis-py 8 does by itself, for older ones as well: a peer that is gone without a
+# word (a machine that lost its power) is noticed after 30 + 3 * 5 seconds.
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+
+
+def _keep_alive(connection_kwargs: dict[str, Any]) -> None:
+    """Let the operating system ask after idle connections, unless it is set otherwise."""
+    if connection_kwargs.setdefault("socket_keepalive", True):
+        known = {name: getattr(socket, name, None) for name in _KEEPALIVE}
+        options = {known[name]: value for name, value in _KEEPALIVE.items() if known[name]}
+        connection_kwargs.setdefault("socket_keepalive_options", options)

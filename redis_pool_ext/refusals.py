@@ -57,7 +57,7 @@ def unavailable(stats: PoolStats, cause: BaseException | None, probe_in: float) 
     """
     tried = "not dialled again yet" if probe_in > 0 else "the dial failed"
     # None: somebody else has reached the server since this caller was sent away.
-    reason = f": {str(cause).rstrip('.') or type(cause).__name__}" if cause is not None else ""
+    reason = f": {_reason(cause)}" if cause is not None else ""
     error = PoolUnavailableError(
         f'Redis cannot be reached, {tried} (pool "{stats.alias}": {stats.summary()}){reason}; '
         "check that the server runs and that its address is right",
@@ -77,6 +77,15 @@ def closed(stats: PoolStats) -> RedisPoolError:
         stats=stats,
         retry_after=_jittered(_RETRY_CLOSED, 2 * _RETRY_CLOSED),
     )
+
+
+def _reason(cause: BaseException) -> str:
+    reason = str(cause).rstrip(".") or type(cause).__name__
+    # redis-py says of every timeout of a dial the same; where it happened is one error below.
+    below = cause.__context__
+    if isinstance(below, TimeoutError) and str(below) != "timed out":
+        reason += f" ({below})"
+    return reason
 
 
 def _way_out(stats: PoolStats, full: BaseException | None) -> str:
