@@ -52,7 +52,7 @@ def test_resolver_that_hangs_does_not_hold_the_caller(deaf):
     """Whoever asks for a connection is told within the pool's timeout, and why."""
     with (
         RedisPool(host=NAME, timeout=0.2) as pool,
-        pytest.raises(redis.ConnectionError, match="'redis.example' was not resolved in time"),
+        pytest.raises(redis.ConnectionError, match=r"'redis\.example' was not resolved in time"),
     ):
         pool.get_connection()
 
