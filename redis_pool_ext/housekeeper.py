@@ -27,6 +27,10 @@ class House(Protocol):
     alias: str
     housekeeping_interval: float | None
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether there is nothing to look after any more."""
+
     def keep_house(self) -> None:
         """Do one round."""
 
@@ -69,6 +73,8 @@ class _Housekeeper:
     def _pause(self) -> float | None:
         """Return the seconds until the next round; None when there is no pool left."""
         with self._lock:
+            for pool in [pool for pool in self._rounds if pool.is_closed]:
+                del self._rounds[pool]
             if not self._rounds:
                 self._thread = None
                 return None

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import redis.connection
 from redis._parsers import Encoder
-from redis.connection import AbstractConnection, Connection
+from redis.connection import AbstractConnection
+
+from .rules import arguments_of
 
 _new_himport_registry: Callable[[], Any] | None
 try:
@@ -42,8 +44,7 @@ class PoolInterface:
             self.himport_registry = _new_himport_registry()
             if issubclass(connection_class, AbstractConnection):
                 connection_kwargs["himport_registry"] = self.himport_registry
-        if issubclass(connection_class, Connection):
-            _keep_alive(connection_kwargs)
+        _keep_alive(connection_class, connection_kwargs)
         # redis-py's telemetry tells pools to the same server apart by this.
         self._pool_id = secrets.token_hex(4)
 
@@ -71,8 +72,11 @@ class PoolInterface:
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 
-def _keep_alive(connection_kwargs: dict[str, Any]) -> None:
+def _keep_alive(connection_class: Any, connection_kwargs: dict[str, Any]) -> None:
     """Let the operating system ask after idle connections, unless it is set otherwise."""
+    taken = arguments_of(connection_class)
+    if taken is not None and "socket_keepalive" not in taken:
+        return
     if connection_kwargs.setdefault("socket_keepalive", True):
         known = {name: getattr(socket, name, None) for name in _KEEPALIVE}
         options = {known[name]: value for name, value in _KEEPALIVE.items() if known[name]}

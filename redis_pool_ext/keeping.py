@@ -28,6 +28,11 @@ class Keeping(Dialling):
     leak_detection_threshold: float | None
     housekeeping_interval: float | None
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether `close()` was called."""
+        return self._ledger.is_closed
+
     def keep_house(self) -> None:
         """Do one round: close what is too old, fill up to `min_idle`, report leaks.
 

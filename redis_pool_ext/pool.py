@@ -202,11 +202,6 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
             sleep(min(deadline.remaining(), GLANCE / 5))
         return True
 
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether `close()` was called."""
-        return self._ledger.is_closed
-
     def __enter__(self) -> Self:
         return self
 
