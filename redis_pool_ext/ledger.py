@@ -352,13 +352,16 @@ class Ledger:
             waiter.refusal = refusal
             self._dismiss(waiter)
 
-    def refusal(self, now: float) -> Refusal | None:
-        """Say why the newest waiter cannot stay in the queue; None when it may."""
+    def refusal(self, now: float, is_new: bool) -> Refusal | None:
+        """Say why a waiter cannot stay in the queue; None when it may.
+
+        One that is back in it (not `is_new`) has its place, however many there are.
+        """
         if self.is_closed:
             return Refusal.CLOSED
         if self.circuit.is_open and not self.circuit.admits(now):
             return Refusal.UNAVAILABLE
-        if self.max_waiting is not None and len(self.queue) > self.max_waiting:
+        if is_new and self.max_waiting is not None and len(self.queue) > self.max_waiting:
             return Refusal.QUEUE_FULL
         return None
 

@@ -82,10 +82,11 @@ class Waiting(Returning):
                 ledger.close_slot(instead_of)
                 ledger.counters.add_discard("stale")
                 ledger.counters.acquired -= 1  # it was counted as it was taken
+            is_new = waiter.ticket is None
             ledger.queue_up(waiter)
             ledger.serve(now)
             if waiter.gift is None:
-                waiter.refusal = ledger.refusal(now)
+                waiter.refusal = ledger.refusal(now, is_new)
         self._settle()
         return waiter.gift is None and waiter.refusal is None
 
