@@ -62,7 +62,7 @@ class Screen:
         """Show what the operator reads about it."""
         if log:
             self.console.print()
-            self._say(f"The log has {len(log)} lines like this one:")
+            self._say("The log says who has the connections, once a second at most:")
             self._say(log[0])
 
     def serving(self, example: Example, address: str) -> None:
