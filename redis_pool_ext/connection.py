@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ExecAbortError, ReadOnlyError
 from redis.retry import Retry
 
 from .blocking import patience
@@ -40,6 +40,7 @@ _ONCE = Retry(NoBackoff(), 0)
 _DIAL_A_NAME = (redis.Connection._connect, redis.SSLConnection._connect)
 
 _TRANSACTION = frozenset({"WATCH", "MULTI"})
+_NO_CHANGE: tuple[set[str], set[str]] = (set(), set())
 
 
 class Home(Protocol):
@@ -75,8 +76,12 @@ class GuardedConnection(_Mixin):
         self._patience = 0.0  # seconds that commands on their way may block
         # Packed and not yet sent; None when somebody else packs.
         self._outgoing: list[tuple[Any, ...]] | None = None
+        # Their bytes, where the caller has them in hand and may send others.
+        self._packed: list[Any] | None = None
         self._unanswered: set[str] = set()  # marks of commands whose reply is owed
-        self._settling: set[str] = set()
+        # Marks to take back (first) or to set again (second) should the server say no, by
+        # the number of replies that are owed when it does.
+        self._if_refused: dict[int, tuple[set[str], set[str]]] = {}
         self._lost: frozenset[str] = frozenset()
         self._deadline: Deadline | None = None
         self._handshake: HandshakeSocket | None = None
@@ -177,7 +182,7 @@ class GuardedConnection(_Mixin):
             self._sock.settimeout(self.socket_timeout)
         self.pending = 0
         self.marks.clear()
-        self._settling.clear()
+        self._if_refused.clear()
         self._deadline = None  # last: an exception before this line ends the dial
 
     # -- what a deadline changes while dialling ----------------------------------------
@@ -233,7 +238,7 @@ class GuardedConnection(_Mixin):
 
     def send_command(self, *args: Any, **kwargs: Any) -> None:
         """Send one command, noting that its reply is owed and what it leaves behind."""
-        self._outgoing = [args]
+        self._outgoing, self._packed = [args], None
         try:
             super().send_command(*args, **kwargs)
         except BaseException:
@@ -244,13 +249,14 @@ class GuardedConnection(_Mixin):
         """Pack one command for a `send_packed_command` to come."""
         packed = super().pack_command(*args)
         self._outgoing = [*(self._outgoing or ()), args]
+        self._packed = [*(self._packed or ()), *packed]
         return packed
 
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> Any:
         """Pack several commands for one `send_packed_command`."""
         commands = list(commands)
         packed = super().pack_commands(commands)
-        self._outgoing = commands
+        self._outgoing, self._packed = commands, packed
         return packed
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
@@ -260,7 +266,7 @@ class GuardedConnection(_Mixin):
         """
         # Taken first and noted last: a reconnect or a health check in between sends
         # commands of its own, and wipes what was noted before.
-        outgoing, self._outgoing = self._outgoing, None
+        outgoing = self._take_outgoing(command)
         if self._sock is None:
             self.connect()
         if check_health:
@@ -275,8 +281,8 @@ class GuardedConnection(_Mixin):
         self.pending += 1 if outgoing is None else len(outgoing)
         if outgoing is None:  # it may leave anything behind
             self.marks.add("bytes packed elsewhere")
-        for args in outgoing or ():
-            self._note(args)
+        for number, args in enumerate(outgoing or ()):
+            self._note(args, self.pending - number)
         self._unanswered |= self.marks - before
         try:
             super().send_packed_command(command, check_health=False)
@@ -286,13 +292,20 @@ class GuardedConnection(_Mixin):
         if self._patience:
             self._wait_for_a_reply(self._patience)
 
+    def _take_outgoing(self, command: Any) -> list[tuple[Any, ...]] | None:
+        """Return the commands that these bytes are; None when they were packed elsewhere."""
+        outgoing, self._outgoing = self._outgoing, None
+        packed, self._packed = self._packed, None
+        return outgoing if packed is None or packed == command else None
+
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         """Read one reply, and note that one less is owed."""
         try:
             response = super().read_response(*args, **kwargs)
         except redis.ResponseError as error:
             self.read_only = self.read_only or isinstance(error, ReadOnlyError)
-            self._answered(refused=True)
+            # EXECABORT ends the transaction as EXEC does.
+            self._answered(refused=not isinstance(error, ExecAbortError))
             raise
         except BaseException:
             self.broken = True
@@ -314,23 +327,25 @@ class GuardedConnection(_Mixin):
         return len(callbacks) > 1 or not self.marks.isdisjoint(STREAMING)
 
     def _answered(self, *, refused: bool) -> None:
+        if self._if_refused:
+            wrong, right = self._if_refused.pop(self.pending, _NO_CHANGE)
+            if refused:
+                self.marks -= wrong
+                self.marks |= right
         if self.pending:
             self.pending -= 1
         if self._patience and not self.pending:
             self._patience = 0.0
             self._wait_for_a_reply(0.0)
-        if not self.pending and self._unanswered:
-            if refused:
-                self.marks -= self._unanswered & {"WATCH"}  # a refused WATCH watches nothing
+        if not self.pending:
             self._unanswered.clear()
-        if self._settling:
-            # UNWATCH, EXEC or DISCARD said no: what it should have ended may still be.
-            if refused:
-                self.marks |= self._settling
-            self._settling.clear()
+            self._if_refused.clear()
 
-    def _note(self, args: tuple[Any, ...]) -> None:
-        """Keep the marks in step with a command that is about to be sent."""
+    def _note(self, args: tuple[Any, ...], owed: int) -> None:
+        """Keep the marks in step with a command that is about to be sent.
+
+        Its reply will be read when `owed` replies are, it included.
+        """
         self._last = args[0] if args else None
         found = effect(args)
         if found is Effect.NONE:
@@ -340,15 +355,23 @@ class GuardedConnection(_Mixin):
             if not in_transaction:  # there it blocks nobody
                 self._patience += patience(name_of(args), args)
         elif found is Effect.EXEC and in_transaction:
-            self._settle({"MULTI", "WATCH"})
+            self._end({"MULTI", "WATCH"}, owed)
         elif found is Effect.UNWATCH and not in_transaction:
-            self._settle({"WATCH"})
+            self._end({"WATCH"}, owed)
         elif found not in (Effect.EXEC, Effect.UNWATCH):
-            self.marks.add(name_of(args))
+            self._mark(name_of(args), owed)
 
-    def _settle(self, names: set[str]) -> None:
-        self._settling = self.marks & names
-        self.marks -= names
+    def _mark(self, name: str, owed: int) -> None:
+        """Note what a command leaves; a refused WATCH, alone or last, leaves nothing."""
+        if name == "WATCH" and owed == 1 and name not in self.marks:
+            self._if_refused[owed] = {name}, set()
+        self.marks.add(name)
+
+    def _end(self, names: set[str], owed: int) -> None:
+        """Take marks away; they come back should UNWATCH, EXEC or DISCARD be refused."""
+        ended = self.marks & names
+        self._if_refused[owed] = set(), ended
+        self.marks -= ended
 
     # -- the end --------------------------------------------------------------------------
 
@@ -383,7 +406,7 @@ class GuardedConnection(_Mixin):
         self._patience = 0.0
         self._unanswered.clear()
         self.marks.clear()
-        self._settling.clear()
+        self._if_refused.clear()
         super().disconnect(*args, **kwargs)
 
     @property
