@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .problems import ConfigError, Problem, shown
-from .reader import KEYS, InCall, InMapping, Reader, contradictions, hint_for_key
+from .reader import KEYS, REFUSED, InCall, InMapping, Reader, contradictions, hint_for_key, refusal
 from .rules import POOL_RULES
 
 __all__ = [
     "ConfigError",
     "PoolConfig",
     "Problem",
+    "check_connection_arguments",
     "check_pool_arguments",
     "find_problems",
     "read_settings",
@@ -105,6 +106,13 @@ def check_pool_arguments(**arguments: Any) -> None:
     problems = [problem for problem in found if problem is not None]
     if not problems:
         problems = contradictions(arguments, InCall().setting)
+    if problems:
+        raise ConfigError(problems)
+
+
+def check_connection_arguments(arguments: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` where redis-py's arguments ask for what no lease can have."""
+    problems = [refusal(name) for name in REFUSED if name in arguments]
     if problems:
         raise ConfigError(problems)
 

@@ -20,7 +20,7 @@ import redis
 from redis.connection import Connection
 
 from .client import ClientFactory
-from .config import PoolConfig, check_pool_arguments
+from .config import PoolConfig, check_connection_arguments, check_pool_arguments
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .interface import ConnectionPoolInterface, PoolInterface
@@ -91,6 +91,7 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
             leak_detection_threshold=leak_detection_threshold,
             housekeeping_interval=housekeeping_interval,
         )
+        check_connection_arguments(connection_kwargs)
         PoolInterface.__init__(self, connection_class, connection_kwargs)
         Keeping.__init__(self)
         self.alias = alias

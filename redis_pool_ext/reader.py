@@ -15,14 +15,23 @@ from .problems import ConfigError, Problem, did_you_mean, shown
 from .rules import OPTION_RULES, POOL_RULES, REDIS_PY_ARGUMENTS, Rule, arguments_of
 from .urls import ParsedUrl, hide_secrets, read_url
 
-__all__ = ["KEYS", "InCall", "InMapping", "Reader", "contradictions", "hint_for_key"]
+__all__ = [
+    "KEYS",
+    "REFUSED",
+    "InCall",
+    "InMapping",
+    "Reader",
+    "contradictions",
+    "hint_for_key",
+    "refusal",
+]
 
 KEYS = ("URL", *(name.upper() for name in POOL_RULES), "OPTIONS")
 
 # What other libraries' settings have beside a URL, or in its place.
 _IN_URL = ("LOCATION", "HOST", "PORT", "DB", "USER", "USERNAME", "PASSWORD", "UNIX_SOCKET_PATH")
 # redis-py's client-side cache lets one user read what another one's socket received.
-_REFUSED = ("cache", "cache_config")
+REFUSED = ("cache", "cache_config")
 
 # The one default that another setting can contradict.
 _DEFAULTS = {"max_connections": 16}
@@ -203,9 +212,8 @@ class Reader:
     def _is_option(self, name: Any, path: str, unknown: str, hint: Hint) -> bool:
         """Tell whether the connection takes this argument; note it when not."""
         known = self._known
-        if name in _REFUSED:
-            way_out = "leave it out, and cache in the application instead"
-            self.add("E007", path, "client-side caching mixes users' replies", way_out)
+        if name in REFUSED:
+            self.problems.append(refusal(path))
             return False
         if isinstance(name, str) and name not in POOL_RULES and (known is None or name in known):
             return True
@@ -230,6 +238,12 @@ class Reader:
             path = self._names.option("credential_provider")
             message = "contradicts the user name or password that is given as well"
             self.add("E004", path, message, "give one or the other")
+
+
+def refusal(path: str) -> Problem:
+    """Return what is wrong with one of the REFUSED arguments."""
+    way_out = "leave it out, and cache in the application instead"
+    return Problem("E007", path, "client-side caching mixes users' replies", way_out)
 
 
 def _names_taken(connection_class: Any, parsed: ParsedUrl | None) -> frozenset[str] | None:
