@@ -549,6 +549,7 @@ KEEPERS = [
     for name, dirty, ways in (
         ("commands", does(("SET", "k", 1), ("GET", "k"), ("CLIENT", "ID")), EVERY_WAY),
         ("error reply", dirt.is_refused(PUSH), EVERY_WAY),
+        ("refused WATCH", dirt.is_refused(("WATCH",)), EVERY_WAY),
         ("WATCH, UNWATCH", does(WATCH, ("UNWATCH",)), HELD),
         ("WATCH, MULTI, EXEC", does(WATCH, MULTI, ("PING",), ("EXEC",)), HELD),
         ("MULTI, DISCARD", does(MULTI, ("DISCARD",)), HELD),

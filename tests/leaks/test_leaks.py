@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 
+from redis_pool_ext import RedisPool
 from redis_pool_ext.embedded import find_redis_server
 from tests.support.threads import wait_until
 
@@ -142,6 +143,19 @@ def warnings_of(row: Row, way: str) -> list[str]:
         return []
     who = HOLDER if way == "lease" else "a borrower without a name"
     return [f"default: connection closed instead of reused: {row.ours}, by {who}"]
+
+
+def test_borrower_before_is_not_blamed(sites, caplog):
+    """The warning names who left the state, not who had the connection earlier."""
+    with RedisPool(**sites["alone"].address(SETTINGS[0]), max_connections=1) as pool:
+        with WAYS["lease"](pool) as alice:
+            alice.do("PING")
+        with WAYS["raw"](pool) as bob:
+            bob.do("SELECT", 3)
+
+    assert caplog.messages == [
+        "default: connection closed instead of reused: left in SELECT, by a borrower without a name"
+    ]
 
 
 @pytest.mark.parametrize("way", WAYS)
