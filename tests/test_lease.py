@@ -185,7 +185,7 @@ class TestStaying:
             assert pool.stats().in_use == 2
 
         assert pool.stats().in_use == 0
-        assert admin.pubsub_numsub("news") == [(b"news", 0)]
+        wait_until(lambda: admin.pubsub_numsub("news") == [(b"news", 0)])
 
     def test_closed_pubsub_brings_its_connection_back_at_once(self, pool):
         """As redis-py's does."""
