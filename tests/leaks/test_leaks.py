@@ -67,6 +67,7 @@ def on_plain(row: Row, setting: Setting, site: Site, pool_class: type[Any]) -> A
             wait_until(lambda: has_heard(pool))
         return look(row, bob, site.admin)
     finally:
+        site.let_go()
         pool.disconnect()
 
 
