@@ -5,24 +5,54 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from typing import Self
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+GARBAGE = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+
+class Then(Enum):
+    """What becomes of a connection after a chunk."""
+
+    GO_ON = "go on"
+    SILENCE = "silence"  # in this direction, for good
+    CLOSE = "close"
+    RESET = "reset"
+
+
+# What is forwarded of a chunk, and how it goes on.
+Treatment = Callable[[bytes], tuple[bytes, Then]]
+
+
+def _as_it_is(chunk: bytes) -> tuple[bytes, Then]:
+    return chunk, Then.GO_ON
+
+
+def _lost(_chunk: bytes) -> tuple[bytes, Then]:
+    return b"", Then.GO_ON
 
 
 class FaultyProxy:
     """Forwards to `port` on this machine, until told otherwise.
 
     `delay` seconds before each chunk of an answer; `swallow()` accepts and forwards
-    nothing more, in either direction; `drip()` answers one byte per `delay`; `cut()`
-    drops all connections (with a reset if asked); `refuse()` stops listening, `resume()`
-    ends every fault.
+    nothing more, in either direction, and what came meanwhile arrives late; `drip()`
+    answers one byte per `delay`; `cut()` drops all connections (with a reset if asked);
+    `refuse()` stops listening, `resume()` ends every fault.
+
+    Half-open: `lose_requests()`, `lose_answers()`, for good. When something is said:
+    `hang_up()` in place of a request, `garble()` each answer, `break_off()` after some
+    bytes of an answer.
     """
 
     def __init__(self, port: int) -> None:
         self.target = port
         self.delay = 0.0
+        self._requests: Treatment = _as_it_is
+        self._answers: Treatment = _as_it_is
         self.accepted = 0
         self._flowing = threading.Event()
         self._flowing.set()
@@ -55,8 +85,26 @@ class FaultyProxy:
     def drip(self, seconds_per_byte: float) -> None:
         self._dripping, self.delay = True, seconds_per_byte
 
+    def lose_requests(self) -> None:
+        self._requests = _lost
+
+    def lose_answers(self) -> None:
+        self._answers = _lost
+
+    def hang_up(self, *, reset: bool) -> None:
+        """Close the connection, when the next request comes."""
+        self._requests = lambda _chunk: (b"", Then.RESET if reset else Then.CLOSE)
+
+    def garble(self) -> None:
+        self._answers = lambda _chunk: (GARBAGE, Then.GO_ON)
+
+    def break_off(self, size: int, then: Then) -> None:
+        """Let `size` bytes of an answer pass, and no more on that connection."""
+        self._answers = lambda chunk: (chunk[:size], then)
+
     def resume(self) -> None:
         self.delay, self._dripping = 0.0, False
+        self._requests = self._answers = _as_it_is
         self._flowing.set()
         if self._listener.fileno() == -1:
             self._listener = self._listen(self.port)
@@ -101,12 +149,20 @@ class FaultyProxy:
         self._pump(server, client, True)
 
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        client = sink if answers else source
+        then = Then.GO_ON
         try:
             while chunk := source.recv(65536):
                 self._flowing.wait()
                 if self._closed.is_set():
                     break
+                if then is Then.SILENCE:
+                    continue
+                chunk, then = (self._answers if answers else self._requests)(chunk)
                 self._forward(chunk, sink, answers)
+                if then in (Then.CLOSE, Then.RESET):
+                    self._close(client, reset=then is Then.RESET)
+                    break
         except OSError:
             pass
         self._close(source)

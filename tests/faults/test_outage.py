@@ -1,0 +1,81 @@
+"""A fault that lasts: callers are told within their bound, then at once, then served again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from redis_pool_ext import PoolUnavailableError, RedisPool
+from redis_pool_ext.circuit import BACKOFF_BASE, FAILURES_TO_OPEN
+
+from ..support.proxy import Then
+from ..support.threads import spawn, wait_until
+from .kinds import SOCKET_TIMEOUT, TIMEOUT
+from .matrix import FAULTS
+from .scene import assert_whole, serves
+
+FAULTS_OF_A_DIAL = {
+    **FAULTS,
+    "part-reset": lambda proxy: proxy.break_off(2, Then.RESET),
+}
+
+
+@pytest.fixture
+def pool(proxy) -> Iterator[RedisPool]:
+    """A pool of three through the proxy, that has not dialled yet."""
+    with RedisPool.from_url(
+        proxy.url, max_connections=3, timeout=TIMEOUT, socket_timeout=SOCKET_TIMEOUT
+    ) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("fault", FAULTS_OF_A_DIAL)
+def test_each_fault_opens_the_circuit_and_its_end_closes_it(pool, proxy, clock, fault):
+    """Three dials in vain, then nobody waits; one backoff step after the end, it serves."""
+    FAULTS_OF_A_DIAL[fault](proxy)
+    for _ in range(FAILURES_TO_OPEN):
+        with pytest.raises(PoolUnavailableError), clock.bounded(TIMEOUT):
+            pool.get_connection()
+    assert pool.stats().circuit == "open"
+
+    proxy.resume()
+    with clock.bounded(BACKOFF_BASE):
+        wait_until(lambda: serves(pool))
+    assert pool.stats().circuit == "closed"
+    assert_whole(pool)
+
+
+@pytest.mark.parametrize("fault", FAULTS_OF_A_DIAL)
+def test_crowd_before_a_faulty_server_is_sent_away_in_time(pool, proxy, clock, fault):
+    """Twelve callers, two dials at a time: whoever queues behind a dial has one timeout."""
+    FAULTS_OF_A_DIAL[fault](proxy)
+    with clock.bounded(TIMEOUT):
+        callers = [spawn(pool.get_connection) for _ in range(12)]
+        for caller in callers:
+            with pytest.raises(redis.ConnectionError):
+                caller.result()
+
+    proxy.resume()
+    wait_until(lambda: serves(pool))
+    assert_whole(pool)
+
+
+@pytest.mark.parametrize("fault", ["requests-lost", "answers-lost"])
+def test_connections_that_the_network_forgot_cost_one_error(pool, proxy, clock, fault):
+    """Idle ones look open and are deaf: after the first error the others are asked first."""
+    taken = [pool.get_connection() for _ in range(3)]
+    for connection in taken:
+        pool.release(connection)
+    FAULTS[fault](proxy)
+    with pytest.raises(redis.TimeoutError), clock.bounded(SOCKET_TIMEOUT):
+        pool.client.ping()
+
+    with clock.bounded(TIMEOUT), pytest.raises(PoolUnavailableError):
+        pool.client.ping()  # asks an idle one, in vain, and dials
+
+    proxy.resume()
+    with clock.bounded(BACKOFF_BASE):
+        wait_until(lambda: serves(pool))
+    assert_whole(pool)
