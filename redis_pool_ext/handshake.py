@@ -34,11 +34,13 @@ class HandshakeSocket:
 
     def sendall(self, data: Any) -> None:
         """Send all of `data`."""
+        self.heard = False
         self._tighten()
         self.plain.sendall(data)
 
     def recv(self, size: int) -> bytes:
         """Receive at most `size` bytes."""
+        self.heard = False  # a reset in place of an answer says nothing
         self._tighten()
         data = self.plain.recv(size)
         self.heard = bool(data)
@@ -46,6 +48,7 @@ class HandshakeSocket:
 
     def recv_into(self, buffer: Any) -> int:
         """Receive into `buffer`; return the number of bytes."""
+        self.heard = False
         self._tighten()
         size = self.plain.recv_into(buffer)
         self.heard = size > 0
