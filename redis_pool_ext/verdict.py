@@ -16,7 +16,15 @@ REFUSED = (
     redis.exceptions.AuthorizationError,
     redis.ResponseError,
 )
-UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, OSError)
+# InvalidResponse: something answers there (a proxy's error page, say), and it is no Redis.
+UNREACHABLE = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.exceptions.InvalidResponse,
+    OSError,
+)
+# What the server, or something in its place, has said, and that is not "no room".
+_NOT_SERVING = (redis.BusyLoadingError, redis.exceptions.InvalidResponse)
 
 # Seconds. A dial that was given less, and less than its pool's whole timeout, was cut
 # short by its caller's deadline.
@@ -47,7 +55,7 @@ def judge(error: BaseException, *, heard: bool, had: float, enough: float) -> Ve
     if isinstance(error, redis.TimeoutError | TimeoutError):
         short = had < 0.9 * min(ENOUGH_FOR_A_DIAL, enough)
         return Verdict.CUT_SHORT if short else Verdict.DOWN
-    if heard and not isinstance(error, redis.BusyLoadingError):
+    if heard and not isinstance(error, _NOT_SERVING):
         return Verdict.FULL
     return Verdict.DOWN
 
