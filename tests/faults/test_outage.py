@@ -62,18 +62,32 @@ def test_crowd_before_a_faulty_server_is_sent_away_in_time(pool, proxy, clock, f
     assert_whole(pool)
 
 
-@pytest.mark.parametrize("fault", ["requests-lost", "answers-lost"])
-def test_connections_that_the_network_forgot_cost_one_error(pool, proxy, clock, fault):
-    """Idle ones look open and are deaf: after the first error the others are asked first."""
-    taken = [pool.get_connection() for _ in range(3)]
-    for connection in taken:
-        pool.release(connection)
+def test_idle_connections_that_the_network_forgot_cost_one_error(pool, proxy, clock):
+    """They look open and are deaf; new ones work. The next caller asks one, not all."""
+    pool.resize(8)
+    pool.warm_up(8, timeout=10)
+    proxy.forget()
+    with pytest.raises(redis.TimeoutError), clock.bounded(SOCKET_TIMEOUT):
+        pool.client.ping()
+
+    with clock.bounded(TIMEOUT / 2):  # half of its time it may spend on asking
+        assert pool.client.ping()
+    assert pool.stats().discarded == {"error": 1, "stale": 7}
+    assert_whole(pool)
+
+
+@pytest.mark.parametrize("fault", ["requests-lost", "answers-lost", "stalled"])
+def test_deaf_server_is_not_taken_for_an_exhausted_pool(pool, proxy, clock, fault):
+    """A caller who asks an idle connection in vain has time left for a dial that counts."""
+    pool.timeout = 1.0
+    pool.resize(8)
+    pool.warm_up(8, timeout=10)
     FAULTS[fault](proxy)
     with pytest.raises(redis.TimeoutError), clock.bounded(SOCKET_TIMEOUT):
         pool.client.ping()
 
-    with clock.bounded(TIMEOUT), pytest.raises(PoolUnavailableError):
-        pool.client.ping()  # asks an idle one, in vain, and dials
+    with pytest.raises(PoolUnavailableError), clock.bounded(pool.timeout):
+        pool.client.ping()
 
     proxy.resume()
     with clock.bounded(BACKOFF_BASE):

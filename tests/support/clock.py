@@ -45,7 +45,8 @@ class Metronome:
             elapsed = time.monotonic() - began
             late = self.lateness() - late_before
             assert elapsed <= seconds + SLACK + late, (
-                f"{elapsed:.3f} s where {seconds:.3f} s were allowed; the machine was {late:.3f} s late"
+                f"{elapsed:.3f} s where {seconds:.3f} s were allowed; "
+                f"the machine was {late:.3f} s late"
             )
 
     def lateness(self) -> float:

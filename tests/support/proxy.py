@@ -43,7 +43,8 @@ class FaultyProxy:
     answers one byte per `delay`; `cut()` drops all connections (with a reset if asked);
     `refuse()` stops listening, `resume()` ends every fault.
 
-    Half-open: `lose_requests()`, `lose_answers()`, for good. When something is said:
+    Half-open: `lose_requests()`, `lose_answers()`; `forget()` loses both, for good, on the
+    connections there are, and lets new ones pass. When something is said:
     `hang_up()` in place of a request, `garble()` each answer, `break_off()` after some
     bytes of an answer.
     """
@@ -59,6 +60,7 @@ class FaultyProxy:
         self._closed = threading.Event()
         self._dripping = False
         self._sockets: set[socket.socket] = set()
+        self._forgotten: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
@@ -90,6 +92,9 @@ class FaultyProxy:
 
     def lose_answers(self) -> None:
         self._answers = _lost
+
+    def forget(self) -> None:
+        self._forgotten |= self._sockets
 
     def hang_up(self, *, reset: bool) -> None:
         """Close the connection, when the next request comes."""
@@ -156,7 +161,7 @@ class FaultyProxy:
                 self._flowing.wait()
                 if self._closed.is_set():
                     break
-                if then is Then.SILENCE:
+                if then is Then.SILENCE or source in self._forgotten:
                     continue
                 chunk, then = (self._answers if answers else self._requests)(chunk)
                 self._forward(chunk, sink, answers)
