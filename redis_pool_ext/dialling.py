@@ -235,7 +235,24 @@ class Dialling(Waiting):
         in_doubt = slot.since - slot.idle_for < ledger.doubted_at
         if not in_doubt and not self.life.is_to_be_asked(slot.idle_for):
             return True
-        return answers(connection, Deadline(min(deadline.remaining() / 2, ANSWER_WITHIN)))
+        patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
+        if answers(connection, Deadline(patience)):
+            return True
+        if patience >= DIAL_AT_LEAST:  # it had the time to answer
+            self._close_unused_since(slot.since - slot.idle_for)
+        return False
+
+    def _close_unused_since(self, moment: float) -> None:
+        """Close the idle connections that were last used before one that has gone deaf.
+
+        The taker would get them one after the other, and spend its whole timeout asking.
+        """
+        while True:
+            with self._lock:
+                connection = self._ledger.take_unused_since(moment)
+            if connection is None:
+                return
+            self._discard(connection, "stale")
 
 
 def _end_of(error: BaseException) -> str:

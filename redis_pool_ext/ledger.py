@@ -237,6 +237,15 @@ class Ledger:
             return self._take_out(0)
         return None
 
+    def take_unused_since(self, moment: float) -> GuardedConnection | None:
+        """Take the connection that idles longest, if that is since before `moment`."""
+        if self.idle:
+            slot = self.idle[0].slot
+            assert slot is not None
+            if slot.since <= moment:
+                return self._take_out(0)
+        return None
+
     def _take_out(self, index: int) -> GuardedConnection:
         connection = self.idle.pop(index)
         assert connection.slot is not None
