@@ -53,6 +53,8 @@ def answers(connection: GuardedConnection, deadline: Deadline) -> bool:
         connection.use_socket(HandshakeSocket(plain, deadline))
         connection.send_command("PING", check_health=False)
         connection.read_response()
+    except redis.ResponseError:
+        pass  # it refuses PING (an ACL, no master), and that is an answer
     except (redis.RedisError, OSError):
         return False
     if connection.is_connected:
