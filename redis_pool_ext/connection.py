@@ -27,6 +27,7 @@ from .errors import LeaseError, LeaseStateLostError
 from .handshake import HandshakeSocket, rebind
 from .ledger import Slot
 from .packing import NumbersAsText
+from .replies import ReplySocket
 from .resolver import resolve
 from .sticky import REPLAYED, STREAMING, Effect, effect, name_of
 
@@ -83,6 +84,7 @@ class GuardedConnection(_Mixin):
         # the number of replies that are owed when it does.
         self._if_refused: dict[int, tuple[set[str], set[str]]] = {}
         self._lost: frozenset[str] = frozenset()
+        self._replies: ReplySocket | None = None  # what the parser reads from
         self._deadline: Deadline | None = None
         self._handshake: HandshakeSocket | None = None
         self._cut_to: Deadline | None = None
@@ -102,6 +104,7 @@ class GuardedConnection(_Mixin):
         """
         self._deadline = deadline
         self._handshake = None
+        self._replies = None  # the parser begins with the socket of the handshake
         try:
             super().connect()
             self._handshake_over(self)
@@ -300,6 +303,8 @@ class GuardedConnection(_Mixin):
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         """Read one reply, and note that one less is owed."""
+        if self._replies is not None:
+            self._replies.is_first = True
         try:
             response = super().read_response(*args, **kwargs)
         except redis.ResponseError as error:
@@ -312,6 +317,12 @@ class GuardedConnection(_Mixin):
             raise
         self._answered(refused=False)
         return response
+
+    def can_read(self, timeout: float = 0) -> bool:
+        """Tell whether there is something to read, within so many seconds."""
+        if self._replies is not None:
+            self._replies.is_first = True  # redis-py 6 reads to find out
+        return bool(super().can_read(timeout))
 
     def _wait_for_a_reply(self, longer: float) -> None:
         """Let the next replies take so many seconds more than `socket_timeout`."""
@@ -394,8 +405,9 @@ class GuardedConnection(_Mixin):
 
     def use_socket(self, sock: Any) -> None:
         """Let the connection and its parser talk over `sock` from now on."""
-        rebind(self._parser, self._sock, sock)
-        self._sock = sock
+        replies = ReplySocket(sock) if isinstance(sock, socket.socket) else None
+        rebind(self._parser, self._replies or self._sock, replies or sock)
+        self._sock, self._replies = sock, replies
 
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
         """Close the socket; what it held on the server is remembered as lost."""
