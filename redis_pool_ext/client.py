@@ -16,6 +16,7 @@ from redis.client import CaseInsensitiveDict, Monitor, Pipeline, PubSub
 
 from .connection import GuardedConnection
 from .errors import LeaseError, RedisPoolError
+from .liveness import looks_alive
 from .sticky import Effect, effect
 
 if TYPE_CHECKING:
@@ -60,7 +61,27 @@ class LeasedPipeline(_Leased, Pipeline):
         is_transaction = bool(vars(self)["transaction"]) or self.explicit_transaction
         if self.command_stack and is_transaction:
             self._require_no_other_transaction()
+        connection = self.connection
+        if (
+            self.watching
+            and isinstance(connection, GuardedConnection)
+            and not looks_alive(connection)
+        ):
+            connection.disconnect()  # seen before EXEC is sent: nothing has run
         return super().execute(raise_on_error)
+
+    def _disconnect_raise_on_watching(
+        self, conn: Any, error: Exception, *args: Any, **kwargs: Any
+    ) -> None:
+        """Raise a WatchError only where nothing has run, as that asks for another attempt.
+
+        redis-py raises it also when the reply to EXEC was lost, and its `transaction()`
+        then does once more what has been done.
+        """
+        if self.explicit_transaction and conn.reply_lost:
+            conn.disconnect()
+            raise error
+        super()._disconnect_raise_on_watching(conn, error, *args, **kwargs)
 
     def _require_no_other_transaction(self) -> None:
         if not self.watching and self.connection_pool.is_watching:

@@ -72,6 +72,7 @@ class GuardedConnection(_Mixin):
         self.marks: set[str] = set()
         self.pending = 0
         self.broken = False
+        self.reply_lost = False  # the last command was sent, and nobody knows whether it ran
         self.read_only = False  # the server is a replica by now: it refused a write
         self._last: Any = None  # the first argument of the last command
         self._patience = 0.0  # seconds that commands on their way may block
@@ -270,6 +271,7 @@ class GuardedConnection(_Mixin):
         # Taken first and noted last: a reconnect or a health check in between sends
         # commands of its own, and wipes what was noted before.
         outgoing = self._take_outgoing(command)
+        self.reply_lost = False
         if self._sock is None:
             self.connect()
         if check_health:
@@ -313,7 +315,7 @@ class GuardedConnection(_Mixin):
             self._answered(refused=not isinstance(error, ExecAbortError))
             raise
         except BaseException:
-            self.broken = True
+            self.broken = self.reply_lost = True
             raise
         self._answered(refused=False)
         return response

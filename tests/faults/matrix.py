@@ -56,15 +56,15 @@ FAULTS: dict[str, Callable[[FaultyProxy], None]] = {
 
 _TABLE = """
                get         set         pipeline    transaction blocking large       lease-first lease-middle cold        idle pubsub
-requests-lost  timeout     timeout     timeout     watch       timeout  timeout     timeout     timeout      unavailable ok   ok
-answers-lost   timeout     timeout     timeout     watch       timeout  timeout     timeout     timeout      unavailable ok   ok
-stalled        timeout     timeout     timeout     watch       timeout  timeout     timeout     timeout      unavailable ok   ok
-drip           timeout     timeout     timeout     watch       timeout  timeout     timeout     timeout      unavailable ok   ok
-reset          closed      closed      closed      watch       closed   closed      closed      closed       unavailable ok   ok
-hang-up        closed      closed      closed      watch       closed   closed      closed      closed       unavailable ok   ok
+requests-lost  timeout     timeout     timeout     timeout     timeout  timeout     timeout     timeout      unavailable ok   ok
+answers-lost   timeout     timeout     timeout     timeout     timeout  timeout     timeout     timeout      unavailable ok   ok
+stalled        timeout     timeout     timeout     timeout     timeout  timeout     timeout     timeout      unavailable ok   ok
+drip           timeout     timeout     timeout     timeout     timeout  timeout     timeout     timeout      unavailable ok   ok
+reset          closed      closed      closed      closed      closed   closed      closed      closed       unavailable ok   ok
+hang-up        closed      closed      closed      closed      closed   closed      closed      closed       unavailable ok   ok
 garbage        garbage     garbage     garbage     garbage     garbage  garbage     garbage     garbage      unavailable ok   garbage
-part-silence   timeout     timeout     timeout     watch       timeout  timeout     timeout     timeout      unavailable ok   unavailable
-part-cut       closed      closed      closed      watch       closed   closed      closed      closed       unavailable ok   unavailable
+part-silence   timeout     timeout     timeout     timeout     timeout  timeout     timeout     timeout      unavailable ok   unavailable
+part-cut       closed      closed      closed      closed      closed   closed      closed      closed       unavailable ok   unavailable
 down           unavailable unavailable unavailable watch       lost     unavailable unavailable lost         unavailable ok   unavailable
 """  # noqa: E501
 

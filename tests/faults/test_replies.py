@@ -77,3 +77,21 @@ def test_timeout_is_back_after_a_reply_in_pieces(pool, proxy, clock):
         proxy.swallow()
         with pytest.raises(redis.TimeoutError), clock.bounded(SOCKET_TIMEOUT + OWN_TIMEOUT):
             client.get(KEY)
+
+
+def test_transaction_whose_reply_is_lost_is_not_run_again(pool, proxy: FaultyProxy, admin):
+    """EXEC may have run: a WatchError would make transaction() do it once more."""
+    attempts = []
+
+    def add_one(pipeline):
+        attempts.append(pipeline.get("count"))
+        pipeline.multi()
+        pipeline.incr("count")
+        proxy.lose_answers()
+
+    with pool.lease() as client:
+        with pytest.raises(redis.TimeoutError):
+            client.transaction(add_one, "count")
+        proxy.resume()
+        assert client.get("count") == b"1"
+    assert len(attempts) == 1
