@@ -9,6 +9,7 @@ import redis
 
 from redis_pool_ext import RedisPool
 from redis_pool_ext.circuit import BACKOFF_BASE
+from redis_pool_ext.connection import GuardedConnection
 from redis_pool_ext.deadline import Deadline
 
 from ..support.clock import Metronome
@@ -53,6 +54,12 @@ class Scene:
         with self.clock.bounded(BACKOFF_BASE):
             assert serves(self.pool)
         assert_whole(self.pool)
+
+
+def connections(pool: RedisPool) -> list[GuardedConnection]:
+    """Return all that the pool has, idle and in use."""
+    found = [slot.connection() for slot in pool._ledger.slots() if slot.connection is not None]
+    return [connection for connection in found if connection is not None]
 
 
 def serves(pool: RedisPool) -> bool:

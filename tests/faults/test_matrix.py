@@ -11,11 +11,13 @@ from itertools import cycle
 import pytest
 
 from redis_pool_ext import RedisPool
+from redis_pool_ext.liveness import looks_alive
 
+from ..support.threads import wait_until
 from .kinds import KINDS, SOCKET_TIMEOUT, TIMEOUT
 from .matrix import FAULTS, OUTCOMES, cells
 from .parsers import IS_LONG, PARSERS
-from .scene import Scene, serves
+from .scene import Scene, connections, serves
 
 ROUNDS = 3
 
@@ -42,7 +44,13 @@ def test_fault_surfaces_as_the_right_error_and_leaves_the_pool_whole(
         socket_timeout=SOCKET_TIMEOUT,
         **PARSERS[parser],
     ) as pool:
-        scene = Scene(pool, admin, clock, begin=lambda: FAULTS[fault](proxy), end=proxy.resume)
+
+        def begin() -> None:
+            FAULTS[fault](proxy)
+            if fault == "down":  # its end of the stream takes its way through the kernel
+                wait_until(lambda: not any(looks_alive(each) for each in connections(pool)))
+
+        scene = Scene(pool, admin, clock, begin=begin, end=proxy.resume)
         assert serves(pool)
         KINDS[kind](scene)
 
