@@ -53,7 +53,9 @@ class Keeping(Dialling):
         request; stops after `timeout` seconds (the pool's if not given).
         """
         wanted = self.min_idle if count is None else count
-        check_pool_arguments(min_idle=wanted, max_connections=self.max_connections)
+        check_pool_arguments(
+            min_idle=wanted, max_connections=self.max_connections, max_idle=self.life.max_idle
+        )
         self._fill(wanted, Deadline(self.timeout if timeout is None else timeout))
         return self.stats().idle
 
