@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from time import monotonic
 
@@ -39,6 +40,7 @@ class Keeping(Dialling):
         The housekeeper's thread calls this every `housekeeping_interval` seconds; where
         threads are not wanted, call it from a timer of your own.
         """
+        self._notice_fork()
         self._settle()
         self._close_aged()
         self._report_leaks()
@@ -52,6 +54,7 @@ class Keeping(Dialling):
         what a dial raises, so that a wrong address or password is known before the first
         request; stops after `timeout` seconds (the pool's if not given).
         """
+        self._notice_fork()
         wanted = self.min_idle if count is None else count
         check_pool_arguments(
             min_idle=wanted, max_connections=self.max_connections, max_idle=self.life.max_idle
@@ -103,6 +106,15 @@ class Keeping(Dialling):
         connection = super()._make(slot, deadline)
         housekeeper.look_after(self)
         return connection
+
+    def after_fork(self) -> None:
+        """Start anew in the child."""
+        raise NotImplementedError
+
+    def _notice_fork(self) -> None:
+        """See whether this is the child of a fork that ran no hooks: uWSGI's, in `postfork`."""
+        if self._pid != os.getpid():
+            self.after_fork()
 
     def _close_aged(self) -> None:
         while True:
