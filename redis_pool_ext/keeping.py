@@ -119,7 +119,7 @@ class Keeping(Dialling):
     def _close_aged(self) -> None:
         while True:
             with self._lock:
-                found = self._ledger.take_aged(monotonic(), self.min_idle)
+                found = self._ledger.take_aged(monotonic())
             if found is None:
                 return
             self._discard(*found)

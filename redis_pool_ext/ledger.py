@@ -217,17 +217,17 @@ class Ledger:
         self.shelve(connection, slot, now)
         return None
 
-    def take_aged(self, now: float, min_idle: int) -> tuple[GuardedConnection, str] | None:
-        """Take one idle connection that is too old, and say how; None when none is.
+    def take_aged(self, now: float) -> tuple[GuardedConnection, str] | None:
+        """Take one idle connection that is not lent any more, and say why; None when none is.
 
-        Of those that were idle for too long, `min_idle` stay.
+        What `min_idle` keeps ready is no exception: it is renewed.
         """
         for index, connection in enumerate(self.idle):  # the one that idles longest is first
             slot = connection.slot
             assert slot is not None
             if now >= slot.expires_at:
                 return self._take_out(index), "expired"
-            if len(self.idle) > min_idle and self.life.is_too_long(now - slot.since):
+            if self.life.is_too_long(now - slot.since):
                 return self._take_out(index), "idle"
         return None
 
