@@ -49,12 +49,17 @@ class _Housekeeper:
     def is_inherited(self) -> bool:
         return self._pid != os.getpid()
 
+    @property
+    def _is_running(self) -> bool:
+        # A thread can be ended by what is no Exception, in the middle of a round.
+        return self._thread is not None and self._thread.is_alive()
+
     def add(self, pool: House, interval: float) -> None:
         with self._lock:
-            if pool in self._rounds and self._thread is not None:
+            if pool in self._rounds and self._is_running:
                 return
             self._rounds.setdefault(pool, monotonic() + interval)
-            if self._thread is None:
+            if not self._is_running:
                 self._start()
         self._bell.set()
 
@@ -75,10 +80,11 @@ class _Housekeeper:
         with self._lock:
             for pool in [pool for pool in self._rounds if pool.is_closed]:
                 del self._rounds[pool]
-            if not self._rounds:
+            moments = list(self._rounds.values())  # once: pools die at any time
+            if not moments:
                 self._thread = None
                 return None
-            return max(0.0, min(self._rounds.values()) - monotonic())
+            return max(0.0, min(moments) - monotonic())
 
     def _go_round(self) -> None:
         for pool in self._due():
