@@ -11,6 +11,8 @@ import redis
 import redis_pool_ext
 from redis_pool_ext.embedded import EmbeddedRedis
 
+from .support.clock_ahead import Clock, set_clock
+
 # The suite also runs where no framework is installed: those tests are not collected then.
 collect_ignore = [
     folder
@@ -38,6 +40,14 @@ def admin(redis_server: EmbeddedRedis) -> Iterator[redis.Redis]:
 def url(redis_server: EmbeddedRedis, admin: redis.Redis) -> str:
     """The shared server's address, with nothing stored there."""
     return redis_server.url
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The package's clock, to be set forward."""
+    clock = Clock()
+    set_clock(clock, monkeypatch)
+    return clock
 
 
 @pytest.fixture(autouse=True)
