@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +21,7 @@ REPORT_EVERY = 1.0
 
 NOBODY = "a borrower without a name"
 
-_INSIDE = tuple(str(Path(path).parent) for path in (__file__, redis.__file__))
+_INSIDE = tuple(str(Path(path).parent) + os.sep for path in (__file__, redis.__file__))
 
 
 class Reported:
@@ -45,7 +46,7 @@ class Reported:
 def holders(slots: Iterable[Slot], now: float) -> str:
     """Say who has which connection for how long, the one who has it longest first."""
     held = sorted(slots, key=lambda slot: slot.since)
-    return "; ".join(describe(slot, now) for slot in held) or "nobody (all are being dialled)"
+    return "; ".join(describe(slot, now) for slot in held) or "nobody"
 
 
 def describe(slot: Slot, now: float) -> str:

@@ -134,8 +134,9 @@ class Waiting(Returning):
             stats = ledger.stats()
             held = [slot for slot in ledger.slots() if slot.state is SlotState.HELD]
         logger.warning(
-            "%s: exhausted (%s), %d refusals since the last report; held by: %s",
+            "%s: %s (%s), %d refusals since the last report; held by: %s",
             self.alias,
+            "paused" if stats.is_paused else "exhausted",
             stats.summary(),
             before + 1,
             holders(held, now),
