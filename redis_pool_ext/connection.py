@@ -74,7 +74,7 @@ class GuardedConnection(_Mixin):
         self.broken = False
         self.reply_lost = False  # the last command was sent, and nobody knows whether it ran
         self.read_only = False  # the server is a replica by now: it refused a write
-        self._last: Any = None  # the first argument of the last command
+        self.last: Any = None  # the first argument of its holder's last command
         self._patience = 0.0  # seconds that commands on their way may block
         # Packed and not yet sent; None when somebody else packs.
         self._outgoing: list[tuple[Any, ...]] | None = None
@@ -185,6 +185,7 @@ class GuardedConnection(_Mixin):
             self.use_socket(self._sock.plain)
             self._sock.settimeout(self.socket_timeout)
         self.pending = 0
+        self.last = None
         self.marks.clear()
         self._if_refused.clear()
         self._deadline = None  # last: an exception before this line ends the dial
@@ -359,7 +360,7 @@ class GuardedConnection(_Mixin):
 
         Its reply will be read when `owed` replies are, it included.
         """
-        self._last = args[0] if args else None
+        self.last = args[0] if args else None
         found = effect(args)
         if found is Effect.NONE:
             return
@@ -425,8 +426,8 @@ class GuardedConnection(_Mixin):
 
     @property
     def last_command(self) -> str | None:
-        """Name the last command, without its arguments; None before the first."""
-        return name_of((self._last,)) if self._last is not None else None
+        """Name its holder's last command, without the arguments; None before the first."""
+        return name_of((self.last,)) if self.last is not None else None
 
     @property
     def heard(self) -> bool:

@@ -202,7 +202,8 @@ class Ledger:
     def shelve(self, connection: GuardedConnection, slot: Slot, now: float) -> None:
         """Put a connection on top of the idle ones, or into the hands of who waits."""
         slot.state = SlotState.IDLE
-        slot.holder = None
+        slot.holder = connection.last = None
+        slot.is_late = False  # the housekeeper may have found it late in this moment
         slot.since = now
         self.idle.append(connection)
         if self.queue:

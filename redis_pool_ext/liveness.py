@@ -57,6 +57,7 @@ def answers(connection: GuardedConnection, deadline: Deadline) -> bool:
         pass  # it refuses PING (an ACL, no master), and that is an answer
     except (redis.RedisError, OSError):
         return False
+    connection.last = None  # the question was ours, not its holder's
     if connection.is_connected:
         connection.use_socket(plain)
         plain.settimeout(connection.socket_timeout)
