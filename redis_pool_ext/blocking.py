@@ -23,7 +23,8 @@ _SECONDS = {
     "BZPOPMIN": -1,
 }
 _MILLISECONDS = {"WAIT": -1, "WAITAOF": -1}
-_AFTER_WORD = frozenset({"XREAD", "XREADGROUP"})  # BLOCK milliseconds, anywhere
+_AFTER_WORD = frozenset({"XREAD", "XREADGROUP"})  # BLOCK milliseconds, among the options
+_VALUES = {"BLOCK": 1, "CLAIM": 1, "COUNT": 1, "GROUP": 2}  # that follow an option of theirs
 
 BLOCKING = _SECONDS.keys() | _MILLISECONDS.keys() | _AFTER_WORD
 
@@ -36,15 +37,22 @@ def patience(name: str, args: tuple[Any, ...]) -> float:
     args = (*_text(args[0]).split(), *args[1:])  # redis-py takes several words as one, too
     try:
         if name in _AFTER_WORD:
-            words = [_text(word).upper() for word in args]
-            if "BLOCK" not in words:
-                return 0.0
-            return _for_ever_if_zero(words[words.index("BLOCK") + 1], 1000)
+            return _block_option(args)
         if name in _SECONDS:
             return _for_ever_if_zero(args[_SECONDS[name]], 1)
         return _for_ever_if_zero(args[_MILLISECONDS[name]], 1000)
     except (ValueError, IndexError, KeyError, OverflowError):
         return 0.0
+
+
+def _block_option(args: tuple[Any, ...]) -> float:
+    """Read the option by its place: a stream or a consumer may be called "block", too."""
+    at = 1
+    while (word := _text(args[at]).upper()) != "STREAMS":
+        if word == "BLOCK":
+            return _for_ever_if_zero(args[at + 1], 1000)
+        at += 1 + _VALUES.get(word, 0)
+    return 0.0
 
 
 def _for_ever_if_zero(value: Any, per_second: int) -> float:
