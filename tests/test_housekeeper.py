@@ -178,23 +178,22 @@ class TestEnding:
 
     def test_it_holds_no_pool_alive(self):
         """A pool that is dropped is gone, rounds or not."""
-        pool = counting_pool()
-        connect(pool)
-        wait_until(lambda: pool.rounds > 1)
-        dropped = weakref.ref(pool)
-        del pool
+        pools = [counting_pool()]
+        connect(pools[0])
+        wait_until(lambda: pools[0].rounds > 1)
+        dropped = weakref.ref(pools.pop())
 
         wait_until(lambda: gc.collect() >= 0 and dropped() is None)
 
     def test_it_ends_with_the_last_pool(self):
         """A thread without work is none."""
-        one, two = counting_pool(), counting_pool()
-        connect(one)
-        connect(two)
-        del one
-        wait_until(lambda: two.rounds > 2)
+        pools = [counting_pool(), counting_pool()]
+        for pool in pools:
+            connect(pool)
+        del pool, pools[0]
+        wait_until(lambda: pools[0].rounds > 2)
         assert len(keepers()) == 1
-        del two
+        pools.clear()
 
         wait_until(lambda: gc.collect() >= 0 and not keepers())
 

@@ -25,9 +25,7 @@ from .test_fork import in_child
 
 def stub_pool(max_connections: int = 4, timeout: float = 20.0, **kwargs: Any) -> RedisPool:
     """Return a pool without a housekeeper: these tests do the rounds themselves."""
-    return RedisPool(
-        StubConnection, max_connections, timeout, housekeeping_interval=None, **kwargs
-    )
+    return RedisPool(StubConnection, max_connections, timeout, housekeeping_interval=None, **kwargs)
 
 
 def leave_idle(pool: RedisPool, count: int) -> list[Any]:

@@ -313,12 +313,12 @@ def test_no_line_shows_a_password_or_an_argument(clock: Clock, caplog):
             ("CLIENT SETNAME hush-2",),
             ("EVAL", "return 'hush-2'", 0),
         ):
-            with RedisPool.from_url(url, max_connections=1, **settings) as pool:
-                with pool.lease("a view") as client:
-                    client.execute_command(*command)
-                    refuse(pool)
-                    clock.advance(11)
-                    pool.keep_house()
+            pool = RedisPool.from_url(url, max_connections=1, **settings)
+            with pool, pool.lease("a view") as client:
+                client.execute_command(*command)
+                refuse(pool)
+                clock.advance(11)
+                pool.keep_house()
 
     lines = said(caplog)
     assert len([line for line in lines if "last command: " in line]) == 3 * 6
