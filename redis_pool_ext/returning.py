@@ -163,8 +163,13 @@ class Returning:
         have every connection dialled anew for each of its errors.
         """
         ledger = self._ledger
-        is_news = connection.generation == ledger.generation
-        if is_news and monotonic() - ledger.generation_since > GENERATION_AT_LEAST:
+        with self._lock:
+            now = monotonic()
+            is_news = connection.generation == ledger.generation
+            is_due = is_news and now - ledger.generation_since > GENERATION_AT_LEAST
+            if is_due:
+                ledger.generation_since = now  # claimed: of many at once, one does it
+        if is_due:
             logger.warning("%s: the server refuses writes; all connections are renewed", self.alias)
             self._begin_generation("drained")
 
