@@ -145,6 +145,7 @@ class Ledger:
         self._connecting: set[int] = set()
         self._keys = count(1)
         self._tickets = count(1)
+        self._early_tickets = count(-(2**62))  # less than those, for ever
         self.reported = Reported()
 
     # -- taking and giving back ---------------------------------------------------------
@@ -334,6 +335,8 @@ class Ledger:
             waiter.ticket = next(self._tickets)
             self.queue[waiter] = None
             return
+        if waiter.ticket == 0:  # before all who queued, after others like itself
+            waiter.ticket = next(self._early_tickets)
         earlier = list(takewhile(waiter.comes_after, self.queue))
         self.queue[waiter] = None
         for other in (waiter, *reversed(earlier)):
