@@ -95,8 +95,8 @@ class ServerFull:
         self.until = now + random.uniform(FULL_PAUSE / 2, FULL_PAUSE)
         self.error = _without_traceback(error)
 
-    def succeeded(self) -> None:
-        """Note that it took one more."""
+    def forget(self) -> None:
+        """Begin anew: it took one more, or does not even answer."""
         self.until = 0.0
         self.error = None
 

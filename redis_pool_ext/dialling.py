@@ -189,6 +189,8 @@ class Dialling(Waiting):
             was_down = ledger.circuit.is_open
             ledger.not_connecting(slot.key)
             ledger.counters.create_failures += 1
+            if verdict in (Verdict.DOWN, Verdict.ANSWERED):
+                ledger.server_full.forget()
             if verdict is Verdict.DOWN:
                 ledger.circuit.failed(now, error)
             elif verdict is Verdict.ANSWERED:

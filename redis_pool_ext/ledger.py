@@ -294,7 +294,7 @@ class Ledger:
             slot.since = now
         slot.expires_at = self.life.expiry(now)
         self.circuit.succeeded()
-        self.server_full.succeeded()
+        self.server_full.forget()
         self.not_connecting(slot.key)
 
     def not_connecting(self, key: int) -> None:
