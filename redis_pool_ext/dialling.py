@@ -44,7 +44,8 @@ class Dialling(Waiting):
         if gift is None:
             waiter = Waiter(deadline.at)
             return self._make_good(self._queue(waiter, deadline), waiter, deadline)
-        if self._is_alive(gift, deadline):
+        # With timeout=0, too, it has the time to answer: all that idle would be renewed.
+        if self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST)):
             return gift
         waiter = Waiter(deadline.at, ticket=0)
         dead = self._retire(gift)

@@ -85,7 +85,9 @@ class Refusal(Enum):
 
 
 class Waiter:
-    """A caller in the queue; `ticket` is its number there (0: it came when there was none).
+    """A caller in the queue; `ticket` is its number there.
+
+    0, until it queues: it came when there was no queue, and had an idle connection.
 
     It gets a `gift` (an idle connection, or a fresh slot to dial in) or a `refusal`,
     written before `wake` is released. `wake` is a plain lock: the cheapest thing a
