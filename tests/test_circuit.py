@@ -7,10 +7,18 @@ import random
 import pytest
 import redis
 
-from redis_pool_ext.circuit import BACKOFF_BASE, BACKOFF_CAP, FAILURES_TO_OPEN, Circuit
+from redis_pool_ext.circuit import (
+    BACKOFF_BASE,
+    BACKOFF_CAP,
+    FAILURES_TO_OPEN,
+    FULL_PAUSE,
+    Circuit,
+    ServerFull,
+)
 
 NOW = 1000.0
 DOWN = redis.ConnectionError("refused")
+FULL = redis.ConnectionError("max number of clients reached")
 
 
 def run(events: str) -> Circuit:
@@ -147,3 +155,39 @@ class TestLastError:
 
         assert isinstance(circuit.last_error, redis.ConnectionError)
         assert str(circuit.last_error) == "PickyError: h is down"
+
+
+class TestServerFull:
+    """A server that answers, and takes no more clients."""
+
+    def test_at_first_it_is_not_full(self):
+        """As far as anybody knows."""
+        full = ServerFull()
+
+        assert full.admits(NOW)
+        assert full.error is None
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_refused_dial_is_followed_by_a_pause(self, seed: int):
+        """Of half a second to a second, so that processes do not knock together."""
+        random.seed(seed)
+        full = ServerFull()
+        full.refused(NOW, FULL)
+
+        assert FULL_PAUSE / 2 <= full.until - NOW <= FULL_PAUSE
+        assert not full.admits(full.until - 0.001)
+        assert full.admits(full.until)
+
+    def test_its_words_are_kept_until_they_are_forgotten(self):
+        """They become the `__cause__` of the refusals; they hold no frames."""
+        full = ServerFull()
+        try:
+            raise FULL
+        except redis.ConnectionError as error:
+            full.refused(NOW, error)
+
+        assert str(full.error) == "max number of clients reached"
+        assert full.error.__traceback__ is None
+        full.forget()
+        assert full.error is None
+        assert full.admits(NOW)

@@ -83,3 +83,68 @@ def test_leaving_the_queue_does_not_search_it(pool):
 
     assert len(queue) == 999
     assert next(iter(queue)) is waiters[0]
+
+
+class TestComingBack:
+    """A waiter that has had its turn, and got nothing good, goes back to where it was."""
+
+    @pytest.fixture
+    def ledger(self):
+        """The books of a pool that lends nothing: whoever queues stays there."""
+        pool = RedisPool(StubConnection, max_connections=1)
+        pool.pause()
+        return pool._ledger
+
+    def test_it_is_ahead_of_all_who_came_later(self, ledger):
+        """Also of those who came while it was out."""
+        first, second, third = waiters(3)
+        ledger.queue_up(first)
+        ledger.queue_up(second)
+        ledger.queue.pop(first)
+        ledger.queue_up(third)
+        ledger.queue_up(first)
+
+        assert list(ledger.queue) == [first, second, third]
+
+    def test_it_is_behind_those_who_came_before(self, ledger):
+        """In whatever order they come back."""
+        first, second, third, fourth = waiters(4)
+        for waiter in (first, second, third):
+            ledger.queue_up(waiter)
+        ledger.queue.clear()
+        for waiter in (fourth, third, first, second):
+            ledger.queue_up(waiter)
+
+        assert list(ledger.queue) == [first, second, third, fourth]
+
+    def test_those_who_came_when_nobody_waited_are_ahead_in_their_own_order(self, ledger):
+        """They had an idle connection at once, and it was dead."""
+        queued, first, second, third = waiters(1) + waiters(3, ticket=0)
+        for waiter in (queued, first, second, third):
+            ledger.queue_up(waiter)
+
+        assert list(ledger.queue) == [first, second, third, queued]
+
+    def test_they_keep_that_order_when_they_come_back_again(self, ledger):
+        """The first one got nothing good a second time."""
+        first, second, third = waiters(3, ticket=0)
+        for waiter in (first, second, third):
+            ledger.queue_up(waiter)
+        ledger.queue.pop(first)
+        ledger.queue_up(first)
+
+        assert list(ledger.queue) == [first, second, third]
+
+    def test_what_it_had_is_forgotten(self, ledger):
+        """It sleeps again until there is something new."""
+        [waiter] = waiters(1)
+        waiter.gift = object()
+        waiter.wake.release()
+        ledger.queue_up(waiter)
+
+        assert waiter.gift is None
+        assert waiter.wake.locked()
+
+
+def waiters(count: int, ticket: int | None = None) -> list[Waiter]:
+    return [Waiter(time.monotonic() + 60, ticket) for _ in range(count)]
