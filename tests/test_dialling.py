@@ -191,6 +191,25 @@ class TestServerFull:
         assert pool.stats().create_failures == refused
         assert pool.stats().created == 1
 
+    def test_full_queue_does_not_send_it_away(self, server, other):
+        """It was let in before those who fill the queue now."""
+        with (
+            FaultyProxy(server.port) as proxy,
+            RedisPool.from_url(proxy.url, timeout=30, max_waiting=1, max_connecting=1) as pool,
+        ):
+            kept = pool.get_connection()
+            proxy.swallow()
+            first = spawn(pool.get_connection)
+            wait_until(lambda: pool.stats().connecting == 1)
+            second = spawn(pool.get_connection)
+            wait_until(lambda: pool.stats().waiting == 1)
+            proxy.resume()
+            wait_until(lambda: pool.stats().waiting == 2 or not first.is_alive())
+            pool.release(kept)
+
+            pool.release(first.result())
+            pool.release(second.result())
+
     def test_without_a_connection_of_its_own_it_is_told(self, server, pool, other):
         """Nothing will come back: waiting would be in vain."""
         with redis.Redis(port=server.port) as another:
