@@ -197,6 +197,15 @@ class TestEnding:
 
         wait_until(lambda: gc.collect() >= 0 and not keepers())
 
+    def test_it_leaves_closed_pools_alone(self):
+        """There is nothing to keep; and a thread without other pools is none."""
+        pool = counting_pool()
+        connect(pool)
+        wait_until(lambda: pool.rounds > 1)
+        pool.close()
+
+        wait_until(lambda: not keepers())
+
     def test_it_starts_again_with_the_next_one(self):
         """After it has ended."""
         connect(counting_pool())
@@ -217,7 +226,7 @@ class TestEnding:
                 return super().values()
 
         keeper = housekeeper._Housekeeper()
-        keeper._rounds = Vanishing({"pool": 0.0})
+        keeper._rounds = Vanishing({counting_pool(): 0.0})
 
         assert keeper._pause() in (0.0, None)
 
