@@ -483,6 +483,7 @@ class TestDrain:
         assert not held.is_connected
         assert pool.stats().discarded == {"drained": 2}
         assert_whole(pool)
+        assert pool.stats().idle == 2  # the new ones are kept
 
     def test_who_waits_gets_a_new_one(self):
         """Not the old one that comes back."""

@@ -146,9 +146,12 @@ class TestExhaustion:
 
         assert [line[:13] for line in said(caplog)] == ["a: exhausted ", "b: exhausted "]
 
-    def test_what_the_one_before_did_is_not_put_on_this_one(self, url, caplog):
+    @pytest.mark.parametrize("validate_after", [None, 0])
+    def test_what_the_one_before_did_is_not_put_on_this_one(self, url, caplog, validate_after):
         """Nor is the handshake, or the pool's own question."""
-        with RedisPool.from_url(url, max_connections=1, timeout=0, validate_after=0) as pool:
+        with RedisPool.from_url(
+            url, max_connections=1, timeout=0, validate_after=validate_after
+        ) as pool:
             kept = pool.get_connection()
             refuse(pool)
             pool.release(kept)
@@ -159,9 +162,9 @@ class TestExhaustion:
             refuse(pool)
             pool.release(kept)
 
-        after_the_dial, after_the_ping = said(caplog)
+        after_the_dial, after_the_lease = said(caplog)
         assert after_the_dial.endswith("(last command: none)")
-        assert after_the_ping.endswith("(last command: none)")
+        assert after_the_lease.endswith("(last command: none)")
 
 
 class TestRate:
