@@ -21,6 +21,9 @@ __all__ = ["Keeping"]
 
 logger = logging.getLogger("redis_pool_ext")
 
+# Seconds that there are to fill up in, at least: callers with timeout=0 need it most.
+FILL_AT_LEAST = 1.0
+
 
 class Keeping(Dialling):
     """The part of the pool that keeps it in shape."""
@@ -45,21 +48,21 @@ class Keeping(Dialling):
         self._close_aged()
         self._report_leaks()
         with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round
-            self._fill(self.min_idle, Deadline(self.timeout))
+            self._fill(self.min_idle, self._time_to_fill())
 
     def warm_up(self, count: int | None = None, timeout: float | None = None) -> int:
         """Dial until `count` connections are idle; return how many are.
 
         For a server's start, after its fork: `count` is `min_idle` if not given. Raises
         what a dial raises, so that a wrong address or password is known before the first
-        request; stops after `timeout` seconds (the pool's if not given).
+        request; stops after `timeout` seconds (the pool's if not given, but one at least).
         """
         self._notice_fork()
         wanted = self.min_idle if count is None else count
         check_pool_arguments(
             min_idle=wanted, max_connections=self.max_connections, max_idle=self.life.max_idle
         )
-        self._fill(wanted, Deadline(self.timeout if timeout is None else timeout))
+        self._fill(wanted, self._time_to_fill() if timeout is None else Deadline(timeout))
         return self.stats().idle
 
     def resize(self, max_connections: int) -> None:
@@ -123,6 +126,9 @@ class Keeping(Dialling):
             if found is None:
                 return
             self._discard(*found)
+
+    def _time_to_fill(self) -> Deadline:
+        return Deadline(max(self.timeout, FILL_AT_LEAST))
 
     def _fill(self, wanted: int, deadline: Deadline) -> None:
         """Dial one connection after the other, until enough are idle."""
