@@ -269,6 +269,7 @@ class TestSilentServer:
         proxy.cut()
         with pytest.raises(redis.ConnectionError):
             waiting.result()
+        assert client.connection_pool._held[0]._patience == 0.0
         assert client.ping()
 
         assert timeout_of(client) == SOCKET_TIMEOUT

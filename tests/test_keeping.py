@@ -148,6 +148,13 @@ class TestRound:
         assert pool.stats().created == dialled
         assert "stale" not in pool.stats().discarded
 
+    def test_pool_that_waits_for_nobody_is_filled_all_the_same(self):
+        """timeout=0 is for callers; above all they need what is ready."""
+        pool = stub_pool(timeout=0, min_idle=2)
+        pool.keep_house()
+
+        assert pool.stats().idle == 2
+
     def test_unreachable_server_is_left_to_the_next_round(self):
         """Nobody is there to be told: the round goes on, and no slot is lost."""
         pool = stub_pool(min_idle=2, script=[redis.ConnectionError("refused")])
@@ -278,6 +285,10 @@ class TestWarmUp:
 
         assert pool.warm_up() == 2
         assert (pool.stats().idle, pool.stats().acquired, pool.stats().released) == (2, 0, 0)
+
+    def test_pool_that_waits_for_nobody_is_warmed_up_all_the_same(self):
+        """timeout=0 is for callers."""
+        assert stub_pool(timeout=0).warm_up(2) == 2
 
     def test_those_that_idle_already_count(self):
         """`count` is how many there are at the end."""
