@@ -15,7 +15,7 @@ from redis_pool_ext import ConnectionPoolTimeoutError, PoolQueueFullError, Redis
 from redis_pool_ext.embedded import EmbeddedRedis
 from redis_pool_ext.report import Reported, caller_site
 
-from .support.clock import Clock
+from .support.clock_ahead import Clock
 from .support.stub import StubConnection
 from .support.threads import spawn, wait_until
 
