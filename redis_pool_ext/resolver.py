@@ -27,7 +27,7 @@ class _Lookup:
             # Each once, in the order that the system prefers.
             self.addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         except Exception as error:
-            self.error = error
+            self.error = error.with_traceback(None)  # a cycle else, by way of this frame
         finally:
             _in_flight.pop(key, None)
             self.done.set()
@@ -47,15 +47,25 @@ def resolve(host: str, port: int, family: int, deadline: Deadline) -> list[str]:
     if _is_numeric(host, family):
         return [host]
     key = (os.getpid(), host, port, family)
-    mine = _Lookup()
-    lookup = _in_flight.setdefault(key, mine)
-    if lookup is mine:
-        _start(mine, key)
+    lookup = _join(key)
     if not lookup.done.wait(deadline.remaining()):
         raise TimeoutError(f"the name {host!r} was not resolved in time")
     if lookup.error is not None:
         raise copy.copy(lookup.error)  # several may raise it, each with its own traceback
     return lookup.addresses
+
+
+def _join(key: tuple[int, str, int, int]) -> _Lookup:
+    """Return the lookup of a name that is under way, or start one."""
+    mine = _Lookup()
+    try:
+        lookup = _in_flight.setdefault(key, mine)
+        if lookup is mine:
+            _start(mine, key)
+    except BaseException:  # else all who ask for the name would wait for a thread that never was
+        _in_flight.pop(key, None)
+        raise
+    return lookup
 
 
 def _start(lookup: _Lookup, key: tuple[int, str, int, int]) -> None:

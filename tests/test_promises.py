@@ -1,0 +1,52 @@
+"""Promises that are easily broken: what a second look at the pool found."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+
+import pytest
+import redis
+
+from redis_pool_ext import LeaseError, PoolUnavailableError, RedisPool, dialling, lease, resolver
+from redis_pool_ext.config import PoolConfig
+from redis_pool_ext.deadline import Deadline
+from redis_pool_ext.embedded import EmbeddedRedis
+
+from .support.proxy import FaultyProxy
+from .support.strikes import strike_everywhere
+from .support.threads import spawn, wait_until
+
+
+@pytest.fixture
+def struck(monkeypatch):
+    """A strike in a finalizer: the test runner's hook would keep the object alive."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda _unraisable: None)
+
+
+class TestNames:
+    """A name is looked up once for all who ask, and nobody's end is the others'."""
+
+    def test_lookup_that_is_struck_does_not_block_the_name(self, struck):
+        """Whoever asks next does not wait for a thread that was never started."""
+        places = 0
+        for where in strike_everywhere(lambda: resolver.resolve("localhost", 6379, 0, Deadline(5))):
+            places += 1
+            wait_until(lambda: not resolver._in_flight)
+            assert resolver.resolve("localhost", 6379, 0, Deadline(5)), where
+        assert places > 5
+
+
+class TestUrl:
+    """What a URL can say."""
+
+    @pytest.mark.parametrize("name", ["idle_timeout", "max_idle", "max_waiting", "socket_timeout"])
+    def test_none_in_a_query_is_none(self, name):
+        """A limit can be taken off in a URL, too."""
+        config = PoolConfig.from_url(f"redis://localhost/0?{name}=None")
+        assert getattr(config, name, config.options.get(name)) is None
+
+    def test_none_as_a_text_is_that_text(self):
+        """Where a text is possible, it may be "none"."""
+        assert PoolConfig.from_url("redis://h/0?client_name=none").options["client_name"] == "none"
