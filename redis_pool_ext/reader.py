@@ -186,7 +186,7 @@ class Reader:
             hint = "it is an object: give it in Python, beside the URL"
             self.add("E007", path, "cannot be written in a URL", hint)
             return
-        value = rule.parse(text) if rule is not None else text
+        value = rule.from_text(text) if rule is not None else text
         self._take(name, value, path, rule, other="the address before it")
 
     def _take_option(self, name: Any, value: Any) -> None:

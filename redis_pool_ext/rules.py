@@ -66,6 +66,12 @@ class Rule:
             return Problem("E003", path, f"{said} {self.fault}", self.hint)
         return None
 
+    def from_text(self, text: str) -> Any:
+        """Return what a text in a URL says; the text as it is where that is nothing known."""
+        if self.none and text.lower() == "none" and not self.fits(text):
+            return None
+        return self.parse(text)
+
     def _type_hint(self, value: Any) -> str:
         if isinstance(value, str) and self.fits(self.parse(value)):
             return "it is a text, as environment variables are: convert it first"
