@@ -109,8 +109,9 @@ class GuardedConnection(_Mixin):
         try:
             super().connect()
             self._handshake_over(self)
-        except BaseException:
+        except BaseException as error:
             self.disconnect()
+            _forget_frames(error)
             raise
         finally:
             self._deadline = None
@@ -463,6 +464,18 @@ class GuardedConnection(_Mixin):
     def is_inherited(self) -> bool:
         """Tell whether the socket was opened by another process, before a fork."""
         return bool(self.pid != os.getpid())
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let a dial's error refer to no frames: redis-py's refer to the error in turn.
+
+    Such a cycle keeps the frames of all callers, and with them a connection that one of
+    them has dropped, until the garbage collector comes by. What is no error of a dial is
+    somebody's mistake, and keeps its traceback.
+    """
+    while isinstance(error, redis.RedisError | OSError):
+        error.__traceback__ = None
+        error = error.__context__
 
 
 _guards: dict[type[Any], type[GuardedConnection]] = {}

@@ -50,3 +50,46 @@ class TestUrl:
     def test_none_as_a_text_is_that_text(self):
         """Where a text is possible, it may be "none"."""
         assert PoolConfig.from_url("redis://h/0?client_name=none").options["client_name"] == "none"
+
+
+class TestReferences:
+    """What was dropped comes back at once, not when the garbage collector comes by."""
+
+    @pytest.fixture(autouse=True)
+    def no_collector(self):
+        """Collect nothing during the test."""
+        gc.collect()
+        gc.disable()
+        yield
+        gc.enable()
+
+    def test_connection_dropped_by_a_caller_whose_dial_failed_is_not_lost(self, redis_server):
+        """The failed dial's error does not keep its callers' frames."""
+
+        def view(pool):
+            kept = pool.get_connection()
+            proxy.refuse()
+            pool.get_connection()
+            return kept
+
+        with FaultyProxy(redis_server.port) as proxy, RedisPool.from_url(proxy.url) as pool:
+            with pytest.raises(PoolUnavailableError):
+                view(pool)
+            assert pool.stats().in_use == 0
+
+    def test_connection_dropped_by_a_caller_with_a_wrong_password_is_not_lost(self, redis_server):
+        """What the server answers to a handshake is an error of the same kind."""
+
+        def view(pool, other):
+            kept = pool.get_connection()
+            other.get_connection()
+            return kept
+
+        url = redis_server.url
+        with (
+            RedisPool.from_url(url) as pool,
+            RedisPool.from_url(url, username="nobody", password="wrong") as other,
+        ):
+            with pytest.raises(redis.AuthenticationError):
+                view(pool, other)
+            assert pool.stats().in_use == 0
