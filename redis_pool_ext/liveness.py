@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 import redis
 
@@ -23,16 +24,19 @@ def looks_alive(connection: GuardedConnection) -> bool:
         return False
     if type(sock) is not socket.socket:
         return _looks_alive_to_parser(connection)
+    timeout = connection.socket_timeout
     try:
         # A socket with a timeout waits in recv(); MSG_DONTWAIT does not go past Python's
         # own wait, so the timeout is taken off for the look.
         sock.setblocking(False)
         sock.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
-        sock.settimeout(connection.socket_timeout)
         return True
     except OSError:
         pass
+    finally:  # also when a look is interrupted: a lease keeps its connection
+        with suppress(OSError):
+            sock.settimeout(timeout)
     return False
 
 

@@ -93,3 +93,20 @@ class TestReferences:
             with pytest.raises(redis.AuthenticationError):
                 view(pool, other)
             assert pool.stats().in_use == 0
+
+
+class TestLease:
+    """A lease after something went wrong in the middle of it."""
+
+    def test_look_that_is_struck_leaves_the_socket_as_it_was(self, url, monkeypatch, struck):
+        """The next command waits for its reply, as every other one."""
+        with RedisPool.from_url(url, socket_timeout=5) as pool, pool.lease() as client:
+            client.ping()
+
+            def scenario():
+                monkeypatch.setattr(lease, "LOOK_IN_LEASE_AFTER", -1)
+                client.ping()
+
+            for where in strike_everywhere(scenario):
+                monkeypatch.setattr(lease, "LOOK_IN_LEASE_AFTER", 60)
+                assert client.echo("mine") == b"mine", where
