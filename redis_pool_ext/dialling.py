@@ -127,17 +127,31 @@ class Dialling(Waiting):
         try:
             with self._lock:
                 admitted = ledger.circuit.admits(monotonic())
-                if admitted:
+                if admitted and connection.slot is slot:
                     ledger.connecting(slot)
             if not admitted:
                 raise self._refused(Refusal.UNAVAILABLE)
+            self._require_slot(connection, slot)
             self._open(connection, slot, deadline)
+            self._require_slot(connection, slot)
         except BaseException:
             with self._lock:
                 ledger.not_connecting(slot.key)
+                ledger.serve(monotonic())
             raise
         finally:
             self._settle()
+
+    def _require_slot(self, connection: GuardedConnection, slot: Slot) -> None:
+        """Refuse a connection whose lease another thread has ended meanwhile.
+
+        Its slot is free by then, and a socket in it would be one too many.
+        """
+        if connection.slot is not slot:
+            connection.retire()
+            raise LeaseError(
+                f'the lease of "{self.alias}" was ended by another thread', alias=self.alias
+            )
 
     def _open(self, connection: GuardedConnection, slot: Slot, deadline: Deadline) -> None:
         """Dial under the deadline and enter in the books how that ended."""

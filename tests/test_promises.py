@@ -110,3 +110,28 @@ class TestLease:
             for where in strike_everywhere(scenario):
                 monkeypatch.setattr(lease, "LOOK_IN_LEASE_AFTER", 60)
                 assert client.echo("mine") == b"mine", where
+
+    @pytest.mark.parametrize("step", ["Deadline", "open"])
+    def test_lease_that_is_ended_as_it_reconnects_has_no_connection(self, url, monkeypatch, step):
+        """Its slot is somebody else's by then: there would be one connection too many."""
+        with RedisPool.from_url(url, max_connections=1, timeout=5) as pool:
+            ended = pool.lease()
+            client = ended.client()
+            client.ping()
+            [connection] = ended._held
+            connection.disconnect()
+            where = dialling if step == "Deadline" else connection
+            original = getattr(where, step)
+
+            def end_first(argument):
+                spawn(ended.end).result()
+                return original(argument)
+
+            monkeypatch.setattr(where, step, end_first)
+            with pytest.raises(LeaseError, match="ended by another thread"):
+                client.ping()
+
+            monkeypatch.undo()
+            assert not connection.is_connected
+            assert (pool.stats().in_use, pool.stats().connecting) == (0, 0)
+            pool.release(pool.get_connection())
