@@ -211,6 +211,7 @@ class Dialling(Waiting):
             elif verdict is Verdict.ANSWERED:
                 ledger.circuit.succeeded()
             elif verdict is Verdict.FULL:
+                ledger.circuit.succeeded()  # it is there, and said so
                 ledger.server_full.refused(now, error)
             is_down = ledger.circuit.is_open
             if is_down:

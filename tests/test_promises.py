@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
 
 import pytest
 import redis
 
-from redis_pool_ext import LeaseError, PoolUnavailableError, RedisPool, dialling, lease, resolver
+from redis_pool_ext import (
+    LeaseError,
+    PoolUnavailableError,
+    RedisPool,
+    circuit,
+    dialling,
+    lease,
+    resolver,
+)
 from redis_pool_ext.config import PoolConfig
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.embedded import EmbeddedRedis
@@ -36,6 +43,31 @@ class TestNames:
             wait_until(lambda: not resolver._in_flight)
             assert resolver.resolve("localhost", 6379, 0, Deadline(5)), where
         assert places > 5
+
+
+class TestFullServer:
+    """A server that takes no more clients."""
+
+    def test_full_server_is_there(self):
+        """A probe that it turns away ends the outage: those who wait get what comes back."""
+        with (
+            EmbeddedRedis() as server,
+            RedisPool.from_url(server.url, max_connecting=1, timeout=10) as pool,
+        ):
+            kept = pool.get_connection()
+            kept.send_command("CONFIG", "SET", "maxclients", "1")
+            assert kept.read_response()
+            for _ in range(circuit.FAILURES_TO_OPEN):
+                pool._ledger.circuit.failed(0.0, redis.ConnectionError("down"))
+            pool._ledger.circuit.next_probe = 0.0
+            callers = [spawn(pool.get_connection)]
+            wait_until(lambda: pool._ledger.server_full.error is not None)
+            assert pool.stats().circuit == "closed"
+            callers.append(spawn(pool.get_connection))
+            wait_until(lambda: pool.stats().waiting == 2)
+            pool.release(kept)
+            pool.release(callers[0].result())
+            pool.release(callers[1].result())
 
 
 class TestUrl:
