@@ -23,7 +23,7 @@ logger = logging.getLogger("redis_pool_ext")
 
 # Reasons to close a connection that are nobody's mistake; any other one is logged.
 _QUIET = frozenset({
-    "closed", "drained", "error", "expired", "idle", "lost", "pool_closed", "read only", "stale",
+    "closed", "drained", "error", "expired", "idle", "lost", "pool_closed", READ_ONLY, "stale",
     "surplus",
 })  # fmt: skip
 
@@ -85,7 +85,7 @@ class Returning:
             reason = ledger.take_back(connection, dirt, monotonic())
         if reason is not None:
             self._discard(connection, reason)
-            if reason == READ_ONLY:
+            if connection.read_only:  # whatever else it is closed for
                 self._demoted(connection)
         if ledger.graveyard or ledger.returned:
             self._settle()
@@ -184,9 +184,17 @@ class Returning:
                 ledger.serve(monotonic())
         while ledger.returned:
             try:
-                self.release(ledger.returned.popleft())
-            except LeaseError:  # its mistake is not this caller's
-                logger.warning("%s: a finalizer released a connection twice", self.alias)
+                connection = ledger.returned.popleft()
+            except IndexError:  # another thread was quicker than the look
+                return
+            self._release_late(connection)
+
+    def _release_late(self, connection: GuardedConnection) -> None:
+        """Take back what a finalizer released; its mistake is not this caller's."""
+        try:
+            self.release(connection)
+        except LeaseError:
+            logger.warning("%s: a finalizer released a connection twice", self.alias)
 
     def _count_end(self, end: str) -> None:
         with self._lock:

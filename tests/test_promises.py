@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections import deque
 
 import pytest
 import redis
@@ -23,6 +24,7 @@ from redis_pool_ext.embedded import EmbeddedRedis
 
 from .support.proxy import FaultyProxy
 from .support.strikes import strike_everywhere
+from .support.stub import StubConnection
 from .support.threads import spawn, wait_until
 
 
@@ -68,6 +70,38 @@ class TestFullServer:
             pool.release(kept)
             pool.release(callers[0].result())
             pool.release(callers[1].result())
+
+
+class TestReplica:
+    """A server that has become a replica is left."""
+
+    def test_refused_write_on_a_lease_with_state_ends_the_generation(self):
+        """A connection that is closed for its state, too, has brought the same news."""
+        with EmbeddedRedis() as server, RedisPool.from_url(server.url) as pool:
+            with pool.lease() as client:
+                client.replicaof("127.0.0.1", server.port + 1)
+                client.client_setname("job")
+                with pytest.raises(redis.ReadOnlyError):
+                    client.set("k", "v")
+            assert pool.stats().generation == 1
+
+
+class TestFinalizers:
+    """What finalizers leave behind is picked up by whoever comes by."""
+
+    def test_two_threads_that_pick_up_one_connection_do_not_fall_over(self):
+        """The one that comes too late has nothing to do."""
+
+        class Returned(deque):
+            def popleft(self):
+                if len(self) == 1:  # another thread comes first
+                    pool._release_late(super().popleft())
+                return super().popleft()
+
+        with RedisPool(StubConnection) as pool:
+            connection = pool.get_connection()
+            pool._ledger.returned = Returned([connection])
+            assert pool.stats().idle == 1
 
 
 class TestUrl:
