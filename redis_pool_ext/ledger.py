@@ -94,11 +94,12 @@ class Waiter:
     thread can sleep on.
     """
 
-    __slots__ = ("deadline", "gift", "refusal", "ticket", "wake")
+    __slots__ = ("deadline", "gift", "refusal", "ticket", "waited", "wake")
 
     def __init__(self, deadline: float, ticket: int | None = None) -> None:
         self.deadline = deadline
         self.ticket = ticket
+        self.waited = 0.0  # seconds
         self.gift: GuardedConnection | Slot | None = None
         self.refusal: Refusal | None = None
         self.wake = threading.Lock()  # looked up here: gevent may have patched it by now

@@ -33,11 +33,14 @@ class Counters:
     create_seconds: float = 0.0
     discarded: dict[str, int] = field(default_factory=dict)
 
-    def add_wait(self, seconds: float) -> None:
-        """Count the time that one caller stood in the queue, served or not."""
-        self.waited += 1
+    def add_wait(self, seconds: float, before: float = 0.0) -> None:
+        """Count the time that one caller stood in the queue, served or not.
+
+        `before`: what was counted of it already, for one that had to go back there.
+        """
+        self.waited += not before
         self.wait_seconds += seconds
-        self.wait_seconds_max = max(self.wait_seconds_max, seconds)
+        self.wait_seconds_max = max(self.wait_seconds_max, before + seconds)
 
     def add_end(self, name: str) -> None:
         """Count one request for a connection, under the name of how it ended."""

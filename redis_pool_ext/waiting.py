@@ -96,7 +96,8 @@ class Waiting(Returning):
         with self._lock:
             ledger.queue.pop(waiter, None)
             if waited:
-                ledger.counters.add_wait(waited)
+                ledger.counters.add_wait(waited, waiter.waited)
+                waiter.waited += waited
         self._settle()
 
     def _walk_away(self, waiter: Waiter) -> None:

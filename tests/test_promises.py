@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from collections import deque
 
 import pytest
@@ -70,6 +71,31 @@ class TestFullServer:
             pool.release(kept)
             pool.release(callers[0].result())
             pool.release(callers[1].result())
+
+
+class TestCounters:
+    """Every request is counted once."""
+
+    def test_caller_that_goes_back_into_the_queue_has_waited_once(self):
+        """It was given a dead connection, and has to wait for a dial."""
+        may_dial = threading.Event()
+        script = [lambda: None, lambda: may_dial.wait(10)]
+        with RedisPool(
+            StubConnection, 2, 10, script=script, max_connecting=1, validate_after=0
+        ) as pool:
+            dead = pool.get_connection()
+            dialler = spawn(pool.get_connection)
+            wait_until(lambda: pool.stats().connecting == 1)
+            waiter = spawn(pool.get_connection)
+            wait_until(lambda: pool.stats().waiting == 1)
+            dead.can_read = lambda _timeout: True
+            pool.release(dead)
+            wait_until(lambda: pool.stats().discarded == {"stale": 1})
+            may_dial.set()
+            for caller in (dialler, waiter):
+                pool.release(caller.result())
+
+            assert pool.stats().waited == 1
 
 
 class TestReplica:
