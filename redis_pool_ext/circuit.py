@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import random
-
-import redis
 
 __all__ = ["Circuit", "ServerFull"]
 
@@ -64,9 +61,9 @@ class Circuit:
         self.last_error = None
 
     def failed(self, now: float, error: BaseException) -> None:
-        """Note a dial that did not reach the server."""
+        """Note a dial that did not reach the server; `error` is kept, for as long as that lasts."""
         self._failures += 1
-        self.last_error = _without_traceback(error)
+        self.last_error = error
         steps = min(self._failures - FAILURES_TO_OPEN, 16)
         if steps >= 0:
             backoff = min(BACKOFF_CAP, BACKOFF_BASE * 2.0**steps)
@@ -93,20 +90,9 @@ class ServerFull:
     def refused(self, now: float, error: BaseException) -> None:
         """Note that the server turned a dial away."""
         self.until = now + random.uniform(FULL_PAUSE / 2, FULL_PAUSE)
-        self.error = _without_traceback(error)
+        self.error = error
 
     def forget(self) -> None:
         """Begin anew: it took one more, or does not even answer."""
         self.until = 0.0
         self.error = None
-
-
-def _without_traceback(error: BaseException) -> BaseException:
-    """Return a copy of an error, to be kept for as long as the server is down.
-
-    A traceback would keep the caller's frames alive, and all that these hold.
-    """
-    try:
-        return copy.copy(error)
-    except Exception:  # a class of somebody else's that is not made from its `args`
-        return redis.ConnectionError(f"{type(error).__name__}: {error}")

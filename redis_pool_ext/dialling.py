@@ -10,10 +10,17 @@ from . import refusals
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
 from .errors import LeaseError, PoolClosedError, PoolExhaustedError, PoolUnavailableError
-from .ledger import Refusal, Slot, Waiter
+from .ledger import Refusal, Slot, SlotState, Waiter
 from .liveness import answers, looks_alive
 from .stats import PoolStats
-from .verdict import REFUSED, UNREACHABLE, Verdict, judge, without_secrets
+from .verdict import (
+    REFUSED,
+    UNREACHABLE,
+    Verdict,
+    judge,
+    without_secrets,
+    without_traceback,
+)
 from .waiting import Waiting
 
 __all__ = ["Dialling"]
@@ -60,7 +67,9 @@ class Dialling(Waiting):
                 made = self._dial(gift, deadline)
                 if made is not None:
                     return made
-                gift = self._queue(waiter, deadline)
+                # Still without a connection, it is freed; else it is kept, and not ours.
+                mine = gift if gift.state is SlotState.CONNECTING else None
+                gift = self._queue(waiter, deadline, mine)
             elif self._is_fresh(gift) or self._is_alive(gift, deadline):
                 return gift
             else:
@@ -76,18 +85,28 @@ class Dialling(Waiting):
     def _dial(self, slot: Slot, deadline: Deadline) -> GuardedConnection | None:
         """Make a connection for a caller in a slot that was opened for it.
 
-        None: the server takes no more of them, and one that is there will do.
+        None: back into the queue, with the slot. The server takes no more of them, and one
+        that is there will do; or the pool was paused meanwhile.
         """
         try:
             connection = self._make(slot, deadline)
         except BaseException as error:
-            is_full = isinstance(error, PoolUnavailableError) and self._can_do_without(slot)
-            self._free(slot, end=None if is_full else _end_of(error))
-            if is_full:
+            if isinstance(error, PoolUnavailableError) and self._can_do_without(slot):
                 return None
+            self._free(slot, end=_end_of(error))
             raise
-        self._count_end("acquired")
-        return connection
+        return connection if self._lend(connection, slot) else None
+
+    def _lend(self, connection: GuardedConnection, slot: Slot) -> bool:
+        """Count a new connection as lent; keep it instead, if the pool was paused."""
+        with self._lock:
+            if not self._ledger.is_paused:
+                self._ledger.counters.add_end("acquired")
+                return True
+            reason = self._ledger.take_in(connection, slot, monotonic())
+        if reason is not None:
+            self._discard(connection, reason)
+        return False
 
     def _can_do_without(self, slot: Slot) -> bool:
         """Tell whether the server is full, and a connection will come back."""
@@ -189,34 +208,22 @@ class Dialling(Waiting):
             if verdict is Verdict.CUT_SHORT:
                 raise refusals.exhausted(Refusal.TIMED_OUT, stats, self.timeout) from clean
             if isinstance(clean, UNREACHABLE) and not isinstance(clean, REFUSED):
-                raise refusals.unavailable(stats, clean, 0.0)
+                raise refusals.unavailable(stats, clean, is_full=verdict is Verdict.FULL)
             if clean is not error:
                 raise clean from clean.__cause__
         finally:
             del clean  # it refers to this frame by now, and a cycle would keep the slot
 
     def _enter_failure(self, slot: Slot, error: BaseException, verdict: Verdict) -> PoolStats:
-        """Tell the books and the circuit; return the numbers as they were before."""
+        """Tell the books; return the numbers as they were before."""
         ledger = self._ledger
+        kept = without_traceback(error)  # made here: copying runs code that is not ours
         with self._lock:
             now = monotonic()
             stats = ledger.stats()
             was_down = ledger.circuit.is_open
-            ledger.not_connecting(slot.key)
-            ledger.counters.create_failures += 1
-            if verdict in (Verdict.DOWN, Verdict.ANSWERED):
-                ledger.server_full.forget()
-            if verdict is Verdict.DOWN:
-                ledger.circuit.failed(now, error)
-            elif verdict is Verdict.ANSWERED:
-                ledger.circuit.succeeded()
-            elif verdict is Verdict.FULL:
-                ledger.circuit.succeeded()  # it is there, and said so
-                ledger.server_full.refused(now, error)
+            ledger.failed(slot, verdict, kept, now)
             is_down = ledger.circuit.is_open
-            if is_down:
-                ledger.refuse_all(Refusal.UNAVAILABLE)
-            ledger.serve(now)
         self._settle()
         if is_down and not was_down:
             logger.warning(

@@ -24,6 +24,7 @@ from .errors import LeaseError
 from .life import Life
 from .report import Reported
 from .stats import Counters, PoolStats, snapshot
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from .connection import GuardedConnection
@@ -198,7 +199,8 @@ class Ledger:
             return "drained"
         if now >= slot.expires_at:
             return "expired"
-        is_unwanted = not self.queue and self.life.are_enough(len(self.idle))
+        is_wanted = self.queue and not self.is_paused
+        is_unwanted = not is_wanted and self.life.are_enough(len(self.idle))
         if is_unwanted or len(self._slots) > self.max_connections:
             return "surplus"
         return None
@@ -300,6 +302,23 @@ class Ledger:
         self.server_full.forget()
         self.not_connecting(slot.key)
 
+    def failed(self, slot: Slot, verdict: Verdict, error: BaseException, now: float) -> None:
+        """Note that the dial in this slot failed, and what that says about the server."""
+        self.not_connecting(slot.key)
+        self.counters.create_failures += 1
+        if verdict in (Verdict.DOWN, Verdict.ANSWERED):
+            self.server_full.forget()
+        if verdict is Verdict.DOWN:
+            self.circuit.failed(now, error)
+        elif verdict is Verdict.ANSWERED:
+            self.circuit.succeeded()
+        elif verdict is Verdict.FULL:
+            self.circuit.succeeded()  # it is there, and said so
+            self.server_full.refused(now, error)
+        if self.circuit.is_open:
+            self.refuse_all(Refusal.UNAVAILABLE)
+        self.serve(now)
+
     def not_connecting(self, key: int) -> None:
         """Note that the dial in slot `key` is over, however it ended."""
         self._connecting.discard(key)
@@ -309,6 +328,13 @@ class Ledger:
         """Free a slot; call `serve` after."""
         self.not_connecting(slot.key)
         self._slots.pop(slot.key, None)  # last: until then, `bury` would find it
+
+    def give_up(self, slot: Slot) -> None:
+        """Free the slot of a caller who goes back into the queue."""
+        if slot.state is SlotState.HELD:  # an idle connection, counted as it was taken
+            self.counters.add_discard("stale")
+            self.counters.acquired -= 1
+        self.close_slot(slot)
 
     def bury(self) -> None:
         """Free the slots that were dropped; call `serve` after.

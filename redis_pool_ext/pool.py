@@ -260,7 +260,7 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
             if self._pid == os.getpid():
                 return
             before = self._ledger
-            self._start_books(closed=before.is_closed)
+            self._start_books(closed=before.is_closed, paused=before.is_paused)
         # Those that are out, too: a `with` block that unwinds in the child would talk on
         # the parent's socket.
         for slot in before.slots():

@@ -17,6 +17,8 @@ from .stats import PoolStats
 
 __all__ = ["closed", "exhausted", "unavailable"]
 
+_ROOM = "the server takes no more connections: raise its maxclients, or lower MAX_CONNECTIONS"
+
 _RETRY_CLOSED = 5
 _RETRY_MAX_EXHAUSTED = 10
 _RETRY_MAX_UNAVAILABLE = 30
@@ -49,18 +51,24 @@ def exhausted(
     return error
 
 
-def unavailable(stats: PoolStats, cause: BaseException | None, probe_in: float) -> RedisPoolError:
+def unavailable(
+    stats: PoolStats,
+    cause: BaseException | None,
+    *,
+    probe_in: float = 0.0,
+    is_full: bool = False,
+) -> RedisPoolError:
     """Return the error for a caller who needed a dial that failed, or was not tried.
 
     `probe_in` is the number of seconds until the next dial may be tried; 0 when this
-    caller's own dial failed.
+    caller's own dial failed. `is_full`: the server takes no more connections.
     """
     tried = "not dialled again yet" if probe_in > 0 else "the dial failed"
     # None: somebody else has reached the server since this caller was sent away.
     reason = f": {_reason(cause)}" if cause is not None else ""
     error = PoolUnavailableError(
         f'Redis cannot be reached, {tried} (pool "{stats.alias}": {stats.summary()}){reason}; '
-        "check that the server runs and that its address is right",
+        f"{_ROOM if is_full else 'check that the server runs and that its address is right'}",
         alias=stats.alias,
         stats=stats,
         retry_after=_jittered(max(1.0, probe_in), _RETRY_MAX_UNAVAILABLE),

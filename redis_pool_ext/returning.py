@@ -46,7 +46,7 @@ class Returning:
         # How a connection knows its pool. Weak, or pool and idle list kept each other.
         self._ref: Callable[[], Any] = weakref.ref(self)
 
-    def _start_books(self, *, closed: bool) -> None:
+    def _start_books(self, *, closed: bool, paused: bool = False) -> None:
         """Begin with nothing: at birth, and in the child after a fork."""
         # Protects the ledger (slots, idle connections, queue, counters, circuit). Held
         # for a few byte codes only: no I/O, logging, callback or socket close under it.
@@ -61,6 +61,7 @@ class Returning:
             life=self.life,
         )
         self._ledger.is_closed = closed
+        self._ledger.is_paused = paused
         self._pid = os.getpid()
 
     def release(self, connection: Any) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
 import redis
 
-__all__ = ["REFUSED", "UNREACHABLE", "Verdict", "judge", "without_secrets"]
+__all__ = ["REFUSED", "UNREACHABLE", "Verdict", "judge", "without_secrets", "without_traceback"]
 
 # The server answered no: the configuration's fault (password, user, database).
 REFUSED = (
@@ -73,3 +74,14 @@ def without_secrets(error: BaseException, settings: Mapping[str, Any]) -> BaseEx
         if isinstance(secret, str) and secret:
             hidden = hidden.replace(secret, "***")
     return error if hidden == text else type(error)(hidden)
+
+
+def without_traceback(error: BaseException) -> BaseException:
+    """Return a copy of an error, to be kept for as long as the server is down.
+
+    A traceback would keep the caller's frames alive, and all that these hold.
+    """
+    try:
+        return copy.copy(error)
+    except Exception:  # a class of somebody else's that is not made from its `args`
+        return redis.ConnectionError(f"{type(error).__name__}: {error}")

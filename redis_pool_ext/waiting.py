@@ -79,9 +79,7 @@ class Waiting(Returning):
         ledger = self._ledger
         with self._lock:
             if instead_of is not None:
-                ledger.close_slot(instead_of)
-                ledger.counters.add_discard("stale")
-                ledger.counters.acquired -= 1  # it was counted as it was taken
+                ledger.give_up(instead_of)
             is_new = waiter.ticket is None
             ledger.queue_up(waiter)
             ledger.serve(now)
@@ -121,7 +119,7 @@ class Waiting(Returning):
         if refusal is Refusal.CLOSED:
             return refusals.closed(stats)
         if refusal is Refusal.UNAVAILABLE:
-            return refusals.unavailable(stats, cause, max(probe_in, 0.001))
+            return refusals.unavailable(stats, cause, probe_in=max(probe_in, 0.001))
         return refusals.exhausted(refusal, stats, self.timeout, full)
 
     def _report_exhaustion(self) -> None:

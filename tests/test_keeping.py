@@ -595,6 +595,52 @@ class TestPause:
 
         pool.release(waiter.result())
 
+    def test_dial_under_way_at_the_pause_is_kept_for_later(self):
+        """Its caller goes back to its place in the queue; nothing is lent in a pause."""
+        began, go_on = threading.Event(), threading.Event()
+
+        def dial():
+            began.set()
+            go_on.wait(20)
+
+        pool = stub_pool(1, script=[dial])
+        caller = spawn(pool.get_connection)
+        began.wait(20)
+        pool.pause()
+        go_on.set()
+        wait_until(lambda: pool.stats().waiting == 1)
+        assert (pool.stats().idle, pool.stats().in_use, pool.stats().acquired) == (1, 0, 0)
+        pool.resume()
+
+        pool.release(caller.result())
+        assert (pool.stats().created, pool.stats().acquired) == (1, 1)
+
+    def test_what_comes_back_in_a_pause_is_no_more_than_may_idle(self):
+        """Those who wait cannot have it before the end of the pause."""
+        pool = stub_pool(2, max_idle=1)
+        held = [pool.get_connection(), pool.get_connection()]
+        waiter = spawn(pool.get_connection)
+        wait_until(lambda: pool.stats().waiting == 1)
+        pool.pause()
+        for connection in held:
+            pool.release(connection)
+        assert (pool.stats().idle, dict(pool.stats().discarded)) == (1, {"surplus": 1})
+        pool.resume()
+
+        pool.release(waiter.result())
+
+    def test_pause_lasts_in_a_forked_child(self):
+        """The server is being replaced for the child, too."""
+        pool = stub_pool(1, timeout=0.0)
+        pool.pause()
+
+        def child():
+            assert pool.stats().is_paused
+            with pytest.raises(ConnectionPoolTimeoutError, match="paused"):
+                pool.get_connection()
+
+        in_child(child)
+
     def test_pause_that_is_closed_sends_waiters_away(self):
         """At once."""
         pool = stub_pool(1)
