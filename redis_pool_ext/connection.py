@@ -185,10 +185,8 @@ class GuardedConnection(_Mixin):
         if isinstance(self._sock, HandshakeSocket):
             self.use_socket(self._sock.plain)
             self._sock.settimeout(self.socket_timeout)
-        self.pending = 0
+        self._owe_nothing()
         self.last = None
-        self.marks.clear()
-        self._if_refused.clear()
         self._deadline = None  # last: an exception before this line ends the dial
 
     # -- what a deadline changes while dialling ----------------------------------------
@@ -418,12 +416,17 @@ class GuardedConnection(_Mixin):
         if self._sock is not None and self.marks and self._deadline is None:
             # State that was never confirmed was never relied on.
             self._lost = frozenset(self.marks - REPLAYED - self._unanswered)
+        # The account is closed after the socket: whoever is interrupted in between must not
+        # leave an open socket on which nothing seems to be owed.
+        super().disconnect(*args, **kwargs)
+        self._owe_nothing()
+
+    def _owe_nothing(self) -> None:
         self.pending = 0
         self._patience = 0.0
         self._unanswered.clear()
         self.marks.clear()
         self._if_refused.clear()
-        super().disconnect(*args, **kwargs)
 
     @property
     def last_command(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import redis
@@ -147,3 +148,23 @@ def test_strike_while_a_lease_begins_works_and_ends(url):
                 client.pipeline().echo(b"a").echo(b"b").execute()
 
         assert strike(pool, scenario) > 500
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_second_strike_mixes_up_no_reply(url, protocol):
+    """A command was struck before its reply was read, and the next one is struck as well."""
+    with RedisPool.from_url(url, timeout=0.5, protocol=protocol) as pool, pool.lease() as client:
+
+        def scenario():
+            with suppress(redis.ConnectionError):  # "a reply was never read", and closed
+                client.echo(b"mine")
+
+        def interrupted():
+            connection = client.connection_pool.get_connection()
+            connection.send_command("ECHO", "somebody else's")
+            client.connection_pool.release(connection)
+
+        interrupted()
+        for where in strike_everywhere(scenario):
+            assert client.echo(b"the next") == b"the next", where
+            interrupted()
