@@ -73,6 +73,7 @@ class Keeping(Dialling):
         than the old one. Raises `ConfigError` for an impossible number.
         """
         check_pool_arguments(max_connections=max_connections, min_idle=self.min_idle)
+        self._notice_fork()
         ledger = self._ledger
         with self._lock:
             self.max_connections = ledger.max_connections = max_connections
@@ -94,11 +95,13 @@ class Keeping(Dialling):
 
         Those who hold a connection go on; callers wait in the queue, within `timeout`.
         """
+        self._notice_fork()
         with self._lock:
             self._ledger.is_paused = True
 
     def resume(self) -> None:
         """Lend again, first to those who have waited longest."""
+        self._notice_fork()
         with self._lock:
             self._ledger.is_paused = False
             self._ledger.serve(monotonic())

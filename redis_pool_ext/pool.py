@@ -10,9 +10,7 @@ RedisPool  arguments, lending, closing, redis-py's odds and ends, fork
 from __future__ import annotations
 
 import os
-import threading
 import weakref
-from functools import cached_property
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +21,7 @@ from .client import ClientFactory
 from .config import PoolConfig, check_connection_arguments, check_pool_arguments
 from .connection import GuardedConnection
 from .deadline import Deadline
+from .forks import ProcessLock
 from .interface import ConnectionPoolInterface, PoolInterface
 from .keeping import Keeping
 from .lease import Lease
@@ -111,6 +110,7 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
         self.leak_detection_threshold = leak_detection_threshold
         self.housekeeping_interval = housekeeping_interval
         self._start_books(closed=False)
+        self._start_clients()
         _pools.add(self)
 
     @classmethod
@@ -211,18 +211,25 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
 
     # -- clients and redis-py's odds and ends ------------------------------------------
 
-    @cached_property
+    def _start_clients(self) -> None:
+        """Make what makes clients: at birth, and in the child after a fork.
+
+        redis-py's clients have locks; those of the parent may be locked for good.
+        """
+        self.client_factory = ClientFactory(self)
+        self._client: redis.Redis | None = None
+
+    @property
     def client(self) -> redis.Redis:
         """A client that borrows a connection per command; safe to share by threads."""
-        return redis.Redis(connection_pool=self)  # type: ignore[arg-type]
-
-    @cached_property
-    def client_factory(self) -> ClientFactory:
-        """Makes the clients of leases."""
-        return ClientFactory(self)
+        # Not a cached_property: in Python 3.11 that has a lock, which a fork can leave locked.
+        if self._client is None:
+            self._client = redis.Redis(connection_pool=self)  # type: ignore[arg-type]
+        return self._client
 
     def set_retry(self, retry: Retry) -> None:
         """Set the retry policy of all connections, those that are out included."""
+        self._notice_fork()
         self.connection_kwargs["retry"] = retry
         with self._lock:
             slots = self._ledger.slots()
@@ -256,10 +263,11 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
 
     def after_fork(self) -> None:
         """Start anew in the child: the parent's sockets are closed here, not shut down."""
-        with _fork_lock:
+        with _fork_lock.mine():
             if self._pid == os.getpid():
                 return
             before = self._ledger
+            self._start_clients()
             self._start_books(closed=before.is_closed, paused=before.is_paused)
         # Those that are out, too: a `with` block that unwinds in the child would talk on
         # the parent's socket.
@@ -271,12 +279,10 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
 
 _pools: weakref.WeakSet[RedisPool] = weakref.WeakSet()
 # Held while a pool starts anew after a fork that ran no hooks (uWSGI forks in C).
-_fork_lock = threading.Lock()
+_fork_lock = ProcessLock()
 
 
 def _after_fork_in_child() -> None:
-    global _fork_lock  # noqa: PLW0603  another thread may have held it at the fork
-    _fork_lock = threading.Lock()
     for pool in list(_pools):
         pool.after_fork()
 

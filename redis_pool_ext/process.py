@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
 
 from .config import ConfigError, PoolConfig, Problem, read_settings
+from .forks import ProcessLock
 from .pool import RedisPool
 from .scope import current_scope
 
@@ -20,7 +19,7 @@ Configs = Mapping[str, PoolConfig]
 Source = Callable[[], Configs | None]
 
 # Protects the two below it; pools are made under it, which connects nothing.
-_lock = threading.Lock()
+_lock = ProcessLock()
 _configs: Configs | None = None
 _pools: dict[PoolConfig, RedisPool] = {}
 
@@ -36,7 +35,7 @@ def configure(settings: Mapping[str, Any], where: str = "REDIS_POOLS") -> None:
     """
     global _configs
     configs = read_settings(settings, where)
-    with _lock:
+    with _lock.mine():
         before, _configs = _configs or {}, configs
         gone = set(before.values()) - set(configs.values())
         closing = [_pools.pop(config) for config in gone if config in _pools]
@@ -76,10 +75,13 @@ def pool_for(config: PoolConfig) -> RedisPool:
     pool = _pools.get(config)
     if pool is not None and not pool.is_closed:
         return pool
-    with _lock:
+    with _lock.mine():
         pool = _pools.get(config)
         if pool is None or pool.is_closed:
-            pool = _pools[config] = RedisPool.from_config(config)
+            made = RedisPool.from_config(config)
+            pool = _pools.get(config)  # a signal handler may have come meanwhile, and made one
+            if pool is None or pool.is_closed:
+                pool = _pools[config] = made
         return pool
 
 
@@ -90,7 +92,7 @@ def pools() -> list[RedisPool]:
 
 def close_pools() -> None:
     """Close every pool of the process; the next `get_pool` makes a new one."""
-    with _lock:
+    with _lock.mine():
         closing = list(_pools.values())
         _pools.clear()
     for pool in closing:
@@ -118,10 +120,4 @@ def _unknown(alias: str, known: list[str]) -> Problem:
     return Problem("E008", path, "is not configured, and nothing else is", hint)
 
 
-def _after_fork_in_child() -> None:
-    global _lock  # noqa: PLW0603  another thread may have held it at the fork
-    _lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
 atexit.register(close_pools)

@@ -64,6 +64,15 @@ class Returning:
         self._ledger.is_paused = paused
         self._pid = os.getpid()
 
+    def after_fork(self) -> None:
+        """Start anew in the child; the whole pool knows how."""
+        raise NotImplementedError
+
+    def _notice_fork(self) -> None:
+        """Start anew if this is a child whose fork ran no hooks: its lock may be locked."""
+        if self._pid != os.getpid():
+            self.after_fork()
+
     def release(self, connection: Any) -> None:
         """Give a connection back; it is kept if clean, closed if not. Never waits.
 
@@ -145,6 +154,7 @@ class Returning:
 
         With `close`, also the pool.
         """
+        self._notice_fork()
         ledger = self._ledger
         with self._lock:
             ledger.generation += 1
@@ -203,6 +213,7 @@ class Returning:
 
     def stats(self) -> PoolStats:
         """Return one consistent snapshot of sizes, counters, waits and holds."""
+        self._notice_fork()
         self._settle()
         with self._lock:
             return self._ledger.stats()
