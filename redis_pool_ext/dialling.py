@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from time import monotonic
 from typing import Any
 
@@ -176,6 +177,7 @@ class Dialling(Waiting):
         """Dial under the deadline and enter in the books how that ended."""
         ledger = self._ledger
         began = monotonic()
+        slot.connection = weakref.ref(connection)  # a fork meanwhile: the child closes it, too
         connection.generation = ledger.generation
         try:
             connection.open(deadline)
@@ -185,7 +187,7 @@ class Dialling(Waiting):
         with self._lock:
             now = monotonic()
             was_down = ledger.circuit.is_open
-            ledger.connected(slot, connection, now)
+            ledger.connected(slot, now)
             ledger.counters.created += 1
             ledger.counters.create_seconds += now - began
             ledger.serve(now)

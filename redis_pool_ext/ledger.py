@@ -291,9 +291,8 @@ class Ledger:
         self._connecting.add(slot.key)
         self.circuit.begin(slot.key)
 
-    def connected(self, slot: Slot, connection: GuardedConnection, now: float) -> None:
+    def connected(self, slot: Slot, now: float) -> None:
         """Note that the dial in this slot ended well; it is held by whoever dialled."""
-        slot.connection = weakref.ref(connection)
         if slot.state is SlotState.CONNECTING:  # else its holder has had it for longer
             slot.state = SlotState.HELD
             slot.since = now
