@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,13 +23,14 @@ class Scope:
     its scope, so a scope that is dropped frees its connections at once.
     """
 
-    __slots__ = ("_clients", "_ended", "_label", "_waits_once")
+    __slots__ = ("_clients", "_ended", "_label", "_pid", "_waits_once")
 
     def __init__(self, label: str | None = None, *, waits_once: bool = False) -> None:
         self._waits_once = waits_once
         self._label = label
         self._clients: dict[RedisPool, LeasedRedis] = {}
         self._ended = False
+        self._pid = os.getpid()
 
     def client(self, pool: RedisPool) -> LeasedRedis:
         """Return this scope's client for `pool`, the same one each time."""
@@ -68,6 +70,11 @@ class Scope:
         """Tell whether `end()` was called."""
         return self._ended
 
+    @property
+    def is_inherited(self) -> bool:
+        """Tell whether this is a scope of the parent, in a child of a fork."""
+        return self._pid != os.getpid()
+
     def end(self) -> None:
         """Give everything back; twice is fine. Every lease ends, also if one fails to."""
         self._ended = True
@@ -84,10 +91,10 @@ def current_scope() -> Scope | None:
     """Return the scope of the running request or task, or None outside of one.
 
     A scope that has ended does not count: a task that outlives its request borrows per
-    command.
+    command. Nor does the parent's in a forked child: its leases would refuse.
     """
     scope = _current.get()
-    return None if scope is None or scope.has_ended else scope
+    return None if scope is None or scope.has_ended or scope.is_inherited else scope
 
 
 def enter_scope(scope: Scope) -> Scope | None:
