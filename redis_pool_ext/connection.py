@@ -124,6 +124,8 @@ class GuardedConnection(_Mixin):
         when the socket that is gone held state, `PoolUnavailableError` when the server
         cannot be reached.
         """
+        if self.is_inherited:
+            self.retire()  # our copy of the parent's socket
         if self._sock is not None:
             return
         if self._lost:
@@ -272,7 +274,7 @@ class GuardedConnection(_Mixin):
         # commands of its own, and wipes what was noted before.
         outgoing = self._take_outgoing(command)
         self.reply_lost = False
-        if self._sock is None:
+        if self._sock is None or self.pid != os.getpid():
             self.connect()
         if check_health:
             self.check_health()
