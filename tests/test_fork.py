@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
-import traceback
-from collections.abc import Callable
 
 import pytest
 import redis
@@ -15,29 +12,10 @@ import redis
 import redis_pool_ext
 from redis_pool_ext import LeaseError, RedisPool, get_pool
 
+from .support.forks import FORK_WARNS, in_child
 from .support.threads import spawn
 
-
-def in_child(check: Callable[[], None]) -> None:
-    """Run `check` in a forked child, and fail here if it fails there."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            check()
-            status = 0
-        except BaseException:
-            os.write(write, traceback.format_exc().encode()[-4000:])
-        os._exit(status)
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        said = pipe.read().decode()
-    assert os.waitpid(pid, 0)[1] == 0, said
-
-
-# Python 3.12 and later warn of forks in programs with threads; that is what we test.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+pytestmark = FORK_WARNS
 
 
 def test_open_lease_is_refused_in_the_child_and_goes_on_in_the_parent(url):

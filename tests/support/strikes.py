@@ -1,10 +1,13 @@
-"""An exception at every place where one can strike, one place after the other.
+"""An exception, or a visitor, at every place where one can strike, one after the other.
 
 CPython looks for signals and asynchronous exceptions when a function begins, when a call
 into C has returned, and when a loop turns: an exception of somebody else's arises there
 and nowhere else. `strike_everywhere` runs a scenario again and again and raises at the
 first such place of the package (or of redis-py) in the first run, at the second in the
 second, until a run comes through. No timing is involved: each place is struck.
+
+`visit_everywhere` calls a function there instead: a signal handler that returns, a
+finalizer, a fork, or a halt while another thread goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
@@ -33,21 +37,22 @@ def _opnames(code: CodeType) -> dict[int, str]:
     return {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
 
 
-class _Striker:
-    """Raises at the n-th place, once.
+class _Visitor:
+    """Calls `visit` at the n-th place, once.
 
     A profile function sees calls into C return; what it raises comes out of that call, as
     a signal handler's exception does. A trace function sees functions begin and loops turn.
     """
 
-    def __init__(self, place: int) -> None:
+    def __init__(self, place: int, visit: Callable[[], object]) -> None:
         self.left = place
+        self._visit = visit
         self.where: str | None = None
         self._turning: set[int] = set()  # frames that have just jumped back
 
     def profile(self, frame: FrameType, event: str, _arg: Any) -> None:
         if event == "c_return" and frame.f_code.co_filename.startswith(STRUCK):
-            self._strike(frame)
+            self._pass(frame)
 
     def trace(self, frame: FrameType, event: str, _arg: Any) -> Any:
         if not frame.f_code.co_filename.startswith(STRUCK):
@@ -56,20 +61,20 @@ class _Striker:
             frame.f_trace_opcodes = True
             frame.f_trace_lines = False
             self._turning.discard(id(frame))
-            self._strike(frame)
+            self._pass(frame)
         elif event == "opcode":
             if id(frame) in self._turning:
                 self._turning.discard(id(frame))
-                self._strike(frame)
+                self._pass(frame)
             if "JUMP_BACKWARD" in _opnames(frame.f_code).get(frame.f_lasti, ""):
                 self._turning.add(id(frame))
         return self.trace
 
-    def _strike(self, frame: FrameType) -> None:
+    def _pass(self, frame: FrameType) -> None:
         self.left -= 1
         if self.left < 0 and self.where is None:
             self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
-            raise Strike
+            self._visit()
 
 
 def strike_everywhere(scenario: Callable[[], object]) -> Iterator[str]:
@@ -77,22 +82,42 @@ def strike_everywhere(scenario: Callable[[], object]) -> Iterator[str]:
 
     The caller checks, after each, that nothing was lost.
     """
+
+    def struck() -> None:
+        with suppress(Strike):
+            scenario()
+
+    return visit_everywhere(struck, _raise)
+
+
+def visit_everywhere(
+    scenario: Callable[[], object], visit: Callable[[], object], *, stride: int = 1
+) -> Iterator[str]:
+    """Run `scenario` once per place (or every `stride`-th one) in the package.
+
+    `visit` is called there; yields each place after its run.
+    """
     place = 0
-    while (where := _struck(scenario, place)) is not None:
+    while (where := run_visited(scenario, visit, place)) is not None:
         yield where
-        place += 1
+        place += stride
 
 
-def _struck(scenario: Callable[[], object], place: int) -> str | None:
-    striker = _Striker(place)
+def run_visited(
+    scenario: Callable[[], object], visit: Callable[[], object], place: int
+) -> str | None:
+    """Run `scenario` with a visit at one place; return where that was, if it was reached."""
+    visitor = _Visitor(place, visit)
     before = sys.gettrace(), sys.getprofile()
     try:
-        sys.settrace(striker.trace)
-        sys.setprofile(striker.profile)
+        sys.settrace(visitor.trace)
+        sys.setprofile(visitor.profile)
         scenario()
-    except Strike:
-        pass
     finally:
         sys.setprofile(before[1])
         sys.settrace(before[0])
-    return striker.where
+    return visitor.where
+
+
+def _raise() -> None:
+    raise Strike

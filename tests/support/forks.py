@@ -1,0 +1,65 @@
+"""Forked children for tests: what goes wrong there fails here, also if they are stuck."""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import socket
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+import pytest
+
+# Python 3.12 and later warn of forks in programs with threads; that is what we test.
+FORK_WARNS = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+PATIENCE = 20  # seconds until a child counts as stuck
+
+
+def fork_without_hooks() -> int:
+    """Fork as a server written in C does: Python is not told."""
+    return ctypes.PyDLL(None).fork()
+
+
+def in_child(check: Callable[[], object], fork: Callable[[], int] = os.fork) -> None:
+    """Run `check` in a forked child, and fail here if it fails there."""
+    read, write = os.pipe()
+    pid = fork()
+    if pid == 0:
+        in_this_child(check, write)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        said = pipe.read().decode()
+    assert os.waitpid(pid, 0)[1] == 0, said
+
+
+def in_this_child(check: Callable[[], object], write: int = 2) -> NoReturn:
+    """Check and end the process, having told what went wrong, or where it is stuck."""
+    status = 1
+    try:
+        with suppress(ValueError):  # a thread in a child that Python does not know of
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        faulthandler.register(signal.SIGALRM, file=write, chain=True)
+        signal.alarm(PATIENCE)
+        check()
+        status = 0
+    except BaseException:
+        os.write(write, traceback.format_exc().encode()[-4000:])
+    os._exit(status)
+
+
+def open_sockets(port: int) -> set[int]:
+    """Return this process's descriptors of connections to `port`."""
+    return {fd for fd in map(int, os.listdir("/dev/fd")) if _peer_port(fd) == port}
+
+
+def _peer_port(fd: int) -> int | None:
+    try:
+        with socket.socket(fileno=os.dup(fd)) as sock:
+            return sock.getpeername()[1]
+    except (OSError, IndexError):
+        return None
