@@ -445,6 +445,11 @@ class GuardedConnection(_Mixin):
         """Tell whether somebody is in the middle of connecting it."""
         return self._deadline is not None
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a reply is owed, or somebody is in the middle of connecting it."""
+        return self.pending > 0 or self.is_dialling
+
     def forfeit(self) -> None:
         """Take the connection from another thread that is using it; that one sees EOF.
 

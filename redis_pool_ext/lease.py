@@ -65,6 +65,7 @@ class Lease(ConnectionPoolInterface):
         self._ended = False
         self._used_at = 0.0  # when the last exchange ended (monotonic, seconds)
         self._depth = 0  # get_connection() minus release(), of the thread whose turn it is
+        self._is_taking = False  # that thread is on its way to a connection
         self._pid = os.getpid()
         # Held by the thread whose turn it is, from taking the connection out to putting
         # it back; re-entrant, as a command may run inside that thread's own WATCH.
@@ -107,7 +108,8 @@ class Lease(ConnectionPoolInterface):
 
         The first call takes it from the pool, and raises what `RedisPool.get_connection`
         raises. Raises `ConnectionPoolTimeoutError` when another thread does not put it
-        back within the pool's `timeout`, `LeaseError` after the end and in a fork's child.
+        back within the pool's `timeout`, `LeaseError` after the end, in a fork's child, and
+        to a signal handler or finalizer that interrupts a command of its own thread.
         """
         if self._ended or self._pid != os.getpid():
             raise self._misuse()
@@ -118,6 +120,8 @@ class Lease(ConnectionPoolInterface):
                 raise self._busy()
         try:
             self._depth += 1
+            if self._is_taking or (self._depth > 1 and self._is_interrupting()):
+                raise self._interrupts()
             if not self._held:
                 return self._take(deadline)
             connection = self._held[0]
@@ -141,14 +145,19 @@ class Lease(ConnectionPoolInterface):
             deadline = self._patience
         deadline = deadline or Deadline(self.pool.timeout)
         try:
+            self._is_taking = True
+            if self._held:  # a signal handler of this thread was quicker
+                return self._held[0]
             connection = self.pool.borrow(deadline)
+            self._held.append(connection)
         except (PoolExhaustedError, PoolUnavailableError):
             # A request that goes on after a refusal (a session that is optional, a view
             # with a fallback) would otherwise wait as many timeouts as it has commands.
             self._patience = deadline
             raise
+        finally:
+            self._is_taking = False
         self._patience = None
-        self._held.append(connection)
         self._sign(connection)
         if self._ended:  # by another thread, while this one was waiting
             raise self._misuse()
@@ -272,6 +281,17 @@ class Lease(ConnectionPoolInterface):
         """Tell whether this thread is between a WATCH and its EXEC on the connection."""
         mine: bool = self._turn._is_owned()  # type: ignore[attr-defined]
         return mine and any("WATCH" in connection.marks for connection in tuple(self._held))
+
+    def _is_interrupting(self) -> bool:
+        """Tell whether this thread's own command, or its dial, is not over yet."""
+        return any(connection.is_busy for connection in tuple(self._held))
+
+    def _interrupts(self) -> LeaseError:
+        return LeaseError(
+            f'the lease of "{self.pool.alias}" is in the middle of another command of this '
+            "thread; in a signal handler or finalizer take a lease of its own",
+            alias=self.pool.alias,
+        )
 
     def _misuse(self) -> LeaseError:
         alias = self.pool.alias
