@@ -21,7 +21,7 @@ from ..support.threads import spawn
 pytestmark = FORK_WARNS
 
 LONG = os.environ.get("REDIS_POOL_EXT_LONG") == "1"
-STRIDE = 3 if LONG else 37  # of a thousand places and more
+STRIDE = 3 if LONG else 53  # of a thousand places and more
 
 forks = pytest.mark.parametrize("fork", [os.fork, fork_without_hooks], ids=["fork", "in-C"])
 

@@ -44,18 +44,19 @@ class _Visitor:
     a signal handler's exception does. A trace function sees functions begin and loops turn.
     """
 
-    def __init__(self, place: int, visit: Callable[[], object]) -> None:
+    def __init__(self, place: int, visit: Callable[[], object], among: tuple[str, ...]) -> None:
         self.left = place
+        self._among = among  # the files with places
         self._visit = visit
         self.where: str | None = None
         self._turning: set[int] = set()  # frames that have just jumped back
 
     def profile(self, frame: FrameType, event: str, _arg: Any) -> None:
-        if event == "c_return" and frame.f_code.co_filename.startswith(STRUCK):
+        if event == "c_return" and frame.f_code.co_filename.startswith(self._among):
             self._pass(frame)
 
     def trace(self, frame: FrameType, event: str, _arg: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(STRUCK):
+        if not frame.f_code.co_filename.startswith(self._among):
             return None
         if event == "call":
             frame.f_trace_opcodes = True
@@ -91,23 +92,31 @@ def strike_everywhere(scenario: Callable[[], object]) -> Iterator[str]:
 
 
 def visit_everywhere(
-    scenario: Callable[[], object], visit: Callable[[], object], *, stride: int = 1
+    scenario: Callable[[], object],
+    visit: Callable[[], object],
+    *,
+    start: int = 0,
+    stride: int = 1,
+    among: tuple[str, ...] = STRUCK,
 ) -> Iterator[str]:
     """Run `scenario` once per place (or every `stride`-th one) in the package.
 
     `visit` is called there; yields each place after its run.
     """
-    place = 0
-    while (where := run_visited(scenario, visit, place)) is not None:
+    place = start
+    while (where := run_visited(scenario, visit, place, among)) is not None:
         yield where
         place += stride
 
 
 def run_visited(
-    scenario: Callable[[], object], visit: Callable[[], object], place: int
+    scenario: Callable[[], object],
+    visit: Callable[[], object],
+    place: int,
+    among: tuple[str, ...] = STRUCK,
 ) -> str | None:
     """Run `scenario` with a visit at one place; return where that was, if it was reached."""
-    visitor = _Visitor(place, visit)
+    visitor = _Visitor(place, visit, among)
     before = sys.gettrace(), sys.getprofile()
     try:
         sys.settrace(visitor.trace)
