@@ -358,7 +358,8 @@ class Ledger:
         One that has had its turn, and got nothing good, has its ticket already.
         """
         waiter.gift = None
-        waiter.wake.acquire(blocking=False)
+        if not waiter.wake.locked():
+            waiter.wake.acquire()  # never in vain: gevent's would switch greenlets, here
         if waiter.ticket is None:
             waiter.ticket = next(self._tickets)
             self.queue[waiter] = None
