@@ -107,10 +107,12 @@ _housekeeper = _Housekeeper()
 
 
 def look_after(pool: House) -> None:
-    """See that `pool` has its rounds, if it wants any; in this process."""
-    if pool.housekeeping_interval is not None:
-        if _housekeeper.is_inherited:  # a fork that ran no hooks
-            _begin_anew()
+    """See that `pool` has its rounds, if it wants any; in this process.
+
+    Not in the child of a fork that ran no hooks: Python's own locks are as the parent's
+    threads have left them, and a thread that is started there may never begin.
+    """
+    if pool.housekeeping_interval is not None and not _housekeeper.is_inherited:
         _housekeeper.add(pool, pool.housekeeping_interval)
 
 
