@@ -64,9 +64,7 @@ def run_to_the_end(work: Callable[[], object], halt: Halt, place: int) -> str | 
 @forks
 def test_child_is_never_stuck_wherever_another_thread_is_in_the_pool(url, fork):
     """Dial, lend, command, warning, pubsub, return: each place of them, held for ever."""
-    # No housekeeper: where Python was not told of a fork, it cannot start threads safely.
-    settings = {"max_connections": 2, "housekeeping_interval": 30.0 if fork is os.fork else None}
-    pool = RedisPool.from_url(url, **settings)
+    pool = RedisPool.from_url(url, max_connections=2)
 
     def work() -> None:
         with pool.lease() as client:
@@ -89,15 +87,13 @@ def test_child_is_never_stuck_wherever_another_thread_is_in_the_pool(url, fork):
     for _ in halted_everywhere(work):
         in_child(child, fork)
         places += 1
-        pool = RedisPool.from_url(url, **settings)
+        pool = RedisPool.from_url(url, max_connections=2)
     assert places > 1000 / STRIDE
 
 
 @forks
 def test_child_is_never_stuck_wherever_another_thread_is_in_the_registry(url, fork):
     """configure(), get_pool() and close_pools(), halted anywhere in another thread."""
-
-    quiet = {"URL": url, "HOUSEKEEPING_INTERVAL": None}  # no thread, as above
 
     def work() -> None:
         configure({"default": url, "other": url})
@@ -107,7 +103,7 @@ def test_child_is_never_stuck_wherever_another_thread_is_in_the_registry(url, fo
 
     def child() -> None:
         close_pools()
-        configure({"default": quiet})
+        configure({"default": url})
         assert get_redis().echo("child") == b"child"
 
     places = 0

@@ -251,6 +251,36 @@ def assert_right(replies: list[bytes], pool: RedisPool) -> None:
     assert_works(pool)
 
 
+class TestHousekeeper:
+    """One thread per process, where threads can be started."""
+
+    @pytest.mark.parametrize(
+        ("fork", "keepers"), [(os.fork, 1), (fork_without_hooks, 0)], ids=["fork", "in-C"]
+    )
+    def test_child_has_one_of_its_own_and_the_parent_keeps_its_one(self, url, fork, keepers):
+        """It starts with the child's first connection; where Python was not told, never."""
+        with RedisPool.from_url(url) as pool:
+            assert_works(pool)
+            mine = housekeepers()
+            assert len(mine) == 1
+
+            def child() -> None:
+                assert [thread for thread in housekeepers() if thread not in mine] == []
+                assert_works(pool)
+                pool.drain()
+                assert_works(pool)
+                assert len([thread for thread in housekeepers() if thread not in mine]) == keepers
+
+            in_child(child, fork)
+            pool.drain()
+            assert_works(pool)
+            assert housekeepers() == mine
+
+
+def housekeepers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if "housekeeper" in thread.name]
+
+
 class TestMultiprocessing:
     """Every start method of the standard library."""
 

@@ -159,7 +159,7 @@ def test_handler_in_the_registry_does_not_wait_for_its_own_thread(url):
         assert get_redis("other").echo("inner") == b"inner"
         assert isinstance(outcome(get_redis().echo, "inner"), bytes | str)
 
-    stride = 1 if LONG else 19  # reading settings has many places
+    stride = 5 if LONG else 37  # reading settings has many places
     for where in visit_everywhere(work, handler, stride=stride, among=PLACES):
         assert get_redis().echo("after") == b"after", where
 
