@@ -43,7 +43,10 @@ class _Housekeeper:
         self._lock = threading.RLock()
         self._rounds: weakref.WeakKeyDictionary[House, float] = weakref.WeakKeyDictionary()
         self._thread: threading.Thread | None = None
-        self._bell = threading.Event()  # rung for a pool that is new
+        # Released for a pool that is new. Not an Event: that has a lock inside, and a
+        # signal handler that came while its thread held it would wait for ever.
+        self._bell = threading.Lock()
+        self._bell.acquire()
 
     @property
     def is_inherited(self) -> bool:
@@ -61,18 +64,24 @@ class _Housekeeper:
             self._rounds.setdefault(pool, monotonic() + interval)
             if not self._is_running:
                 self._start()
-        self._bell.set()
+        with suppress(RuntimeError):  # it was rung already, and not heard yet
+            self._bell.release()
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="redis_pool_ext-housekeeper", daemon=True)
-        with suppress(RuntimeError):  # no new threads: the interpreter shuts down
-            thread.start()
-            self._thread = thread
+        if self._thread is not None:
+            return  # a signal handler came meanwhile, and started one
+        self._thread = thread  # before its start, for handlers that come from now on
+        try:
+            with suppress(RuntimeError):  # no new threads: the interpreter shuts down
+                thread.start()
+        finally:
+            if not thread.is_alive():
+                self._thread = None
 
     def _run(self) -> None:
         while (pause := self._pause()) is not None:
-            self._bell.wait(pause)
-            self._bell.clear()
+            self._bell.acquire(timeout=min(pause, threading.TIMEOUT_MAX))
             self._go_round()
 
     def _pause(self) -> float | None:
