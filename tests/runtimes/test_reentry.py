@@ -17,9 +17,10 @@ from contextlib import suppress
 import pytest
 import redis
 
-from redis_pool_ext import LeaseError, RedisPool, close_pools, configure, get_redis
+from redis_pool_ext import LeaseError, RedisPool, close_pools, configure, get_redis, housekeeper
 
-from ..support.strikes import STRUCK, visit_everywhere
+from ..support.strikes import STRUCK, run_visited, visit_everywhere
+from ..support.stub import StubConnection
 from ..support.threads import spawn, wait_until
 
 LONG = os.environ.get("REDIS_POOL_EXT_LONG") == "1"
@@ -159,9 +160,46 @@ def test_handler_in_the_registry_does_not_wait_for_its_own_thread(url):
         assert get_redis("other").echo("inner") == b"inner"
         assert isinstance(outcome(get_redis().echo, "inner"), bytes | str)
 
-    stride = 5 if LONG else 37  # reading settings has many places
+    stride = 5 if LONG else 61  # reading settings has many places
     for where in visit_everywhere(work, handler, stride=stride, among=PLACES):
         assert get_redis().echo("after") == b"after", where
+
+
+class Counted(housekeeper._Housekeeper):
+    """A housekeeper that counts how often its thread was started."""
+
+    starts = 0
+
+    def _run(self) -> None:
+        self.starts += 1
+        super()._run()
+
+
+def test_handler_while_the_housekeeper_starts_finds_it_starting():
+    """Two pools that are new at the same time: nobody waits for himself, and one thread."""
+    place = 0
+    while started_at(place):
+        place += 1
+    assert place > 10
+
+
+def started_at(place: int) -> bool:
+    """Start a housekeeper, with a handler at this place; tell whether it was reached."""
+    keeper = Counted()
+    one, two = RedisPool(StubConnection), RedisPool(StubConnection)
+    places = (housekeeper.__file__, threading.__file__)
+    where = run_visited(lambda: keeper.add(one, 60), lambda: keeper.add(two, 60), place, places)
+    one.close()
+    two.close()
+    wait_until(lambda: has_gone_home(keeper))
+    assert keeper.starts == 1, where
+    return where is not None
+
+
+def has_gone_home(keeper: Counted) -> bool:
+    with suppress(RuntimeError):  # rung, and not heard yet
+        keeper._bell.release()
+    return keeper._thread is None
 
 
 def test_garbage_that_holds_leases_is_collected_anywhere(pool):
