@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  see below
 import os
 import threading
 
+import redis.utils
+
 __all__ = ["ProcessLock"]
+
+# What a first dial would import is imported by now: the names of hosts are encoded in
+# IDNA, and redis-py 8 reads its own version for each connection. A fork in the middle of
+# another thread's import leaves the lock of that module locked in the child.
+redis.utils.get_lib_version()
 
 
 class ProcessLock:
