@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import random
@@ -46,6 +47,7 @@ def fork(pool: RedisPool) -> int:
     """Fork once; return the child's exit status, -1 when it was stuck."""
     pid = os.fork()
     if pid == 0:
+        faulthandler.dump_traceback_later(PATIENCE / 2)
         status = 1
         try:
             in_child(pool)

@@ -159,3 +159,21 @@ def test_many_forks_under_load_leave_parent_and_children_unharmed(url):
     assert seen["wrong"] == []
     assert seen["served"] > 100
     assert (seen["in_use"], seen["connecting"], seen["waiting"]) == (0, 0, 0)
+
+
+def test_first_use_of_a_pool_imports_nothing(url):
+    """A fork while another thread imports would leave the module's lock locked."""
+    program = f"""
+import sys
+import redis_pool_ext
+redis_pool_ext.configure({{"default": {url!r}}})
+before = set(sys.modules)
+with redis_pool_ext.get_pool().lease() as client:
+    client.pipeline().ping().execute()
+    client.pubsub().close()
+    client.select(3)
+print(*sys.modules.keys() - before)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stdout.split() == []

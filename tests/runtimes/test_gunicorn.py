@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,15 @@ class Server:
 
     def get(self, text: str) -> dict[str, Any]:
         """Ask once; again when the worker ended before it took the request."""
-        for _ in range(20):
-            try:
-                return self._get(text)
-            except (ConnectionError, http.client.RemoteDisconnected):
-                continue
-        raise AssertionError("no answer")
+        said: list[dict[str, Any]] = []
+
+        def ask() -> bool:
+            with suppress(ConnectionError, http.client.RemoteDisconnected):
+                said.append(self._get(text))
+            return bool(said) or self.process.poll() is not None
+
+        wait_until(ask, 20)
+        return said[0]
 
     def _get(self, text: str) -> dict[str, Any]:
         connection = http.client.HTTPConnection("localhost", timeout=20)
