@@ -66,6 +66,7 @@ class GuardedConnection(_Mixin):
         None  # weak, or pool and idle list would keep each other
     )
     generation = 0
+    is_looked_at = False
     _should_reconnect = False  # redis-py 7 and later set it, for maintenance
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -447,8 +448,8 @@ class GuardedConnection(_Mixin):
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether a reply is owed, or somebody is in the middle of connecting it."""
-        return self.pending > 0 or self.is_dialling
+        """Tell whether somebody is in the middle of a command, a dial or a look at it."""
+        return self.pending > 0 or self.is_dialling or self.is_looked_at
 
     def forfeit(self) -> None:
         """Take the connection from another thread that is using it; that one sees EOF.

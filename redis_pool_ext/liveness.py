@@ -22,9 +22,16 @@ def looks_alive(connection: GuardedConnection) -> bool:
     sock = connection._sock
     if sock is None:
         return False
-    if type(sock) is not socket.socket:
+    connection.is_looked_at = True  # its timeout is off: nothing for a signal handler now
+    try:
+        if type(sock) is socket.socket:
+            return _is_open_and_quiet(sock, connection.socket_timeout)
         return _looks_alive_to_parser(connection)
-    timeout = connection.socket_timeout
+    finally:
+        connection.is_looked_at = False
+
+
+def _is_open_and_quiet(sock: socket.socket, timeout: float | None) -> bool:
     try:
         # A socket with a timeout waits in recv(); MSG_DONTWAIT does not go past Python's
         # own wait, so the timeout is taken off for the look.
