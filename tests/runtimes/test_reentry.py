@@ -17,8 +17,18 @@ from contextlib import suppress
 import pytest
 import redis
 
-from redis_pool_ext import LeaseError, RedisPool, close_pools, configure, get_redis, housekeeper
+from redis_pool_ext import (
+    LeaseError,
+    RedisPool,
+    close_pools,
+    configure,
+    get_redis,
+    housekeeper,
+    liveness,
+)
+from redis_pool_ext.liveness import looks_alive
 
+from ..support.proxy import FaultyProxy
 from ..support.strikes import STRUCK, run_visited, visit_everywhere
 from ..support.stub import StubConnection
 from ..support.threads import spawn, wait_until
@@ -92,6 +102,27 @@ def outcome(function: Callable[..., object], *args: object) -> object:
         return function(*args)
     except LeaseError as error:
         return str(error)  # not the error: it would keep all frames alive
+
+
+def test_handler_during_a_look_at_the_connection_is_told(redis_server, admin):
+    """The socket does not wait then, and the reply takes its time."""
+    with FaultyProxy(redis_server.port) as proxy, RedisPool.from_url(proxy.url) as pool:
+        proxy.delay = 0.01
+        with pool.lease() as client:
+            connection = client.connection_pool.get_connection()
+            inner: list[object] = []
+
+            def handler() -> None:
+                inner.append(outcome(client.echo, "inner"))
+
+            for _ in visit_everywhere(
+                lambda: looks_alive(connection), handler, among=(liveness.__file__,)
+            ):
+                assert connection.is_connected
+                assert connection._sock.gettimeout() == connection.socket_timeout
+            client.connection_pool.release(connection)
+    assert len(inner) > 2
+    assert "in the middle of" in str(inner)
 
 
 def test_handler_that_ends_the_lease_harms_no_other_borrower(pool):
