@@ -43,6 +43,7 @@ class _Housekeeper:
         self._lock = threading.RLock()
         self._rounds: weakref.WeakKeyDictionary[House, float] = weakref.WeakKeyDictionary()
         self._thread: threading.Thread | None = None
+        self._is_starting = False
         # Released for a pool that is new. Not an Event: that has a lock inside, and a
         # signal handler that came while its thread held it would wait for ever.
         self._bell = threading.Lock()
@@ -55,7 +56,7 @@ class _Housekeeper:
     @property
     def _is_running(self) -> bool:
         # A thread can be ended by what is no Exception, in the middle of a round.
-        return self._thread is not None and self._thread.is_alive()
+        return self._is_starting or (self._thread is not None and self._thread.is_alive())
 
     def add(self, pool: House, interval: float) -> None:
         with self._lock:
@@ -69,15 +70,15 @@ class _Housekeeper:
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="redis_pool_ext-housekeeper", daemon=True)
-        if self._thread is not None:
+        if self._is_running:
             return  # a signal handler came meanwhile, and started one
-        self._thread = thread  # before its start, for handlers that come from now on
+        self._is_starting = True  # for handlers that come from now on
         try:
+            self._thread = thread
             with suppress(RuntimeError):  # no new threads: the interpreter shuts down
                 thread.start()
         finally:
-            if not thread.is_alive():
-                self._thread = None
+            self._is_starting = False
 
     def _run(self) -> None:
         while (pause := self._pause()) is not None:
