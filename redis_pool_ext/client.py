@@ -70,6 +70,27 @@ class LeasedPipeline(_Leased, Pipeline):
             connection.disconnect()  # seen before EXEC is sent: nothing has run
         return super().execute(raise_on_error)
 
+    # redis-py's three ways to talk to the server, each called with the connection taken.
+
+    def _send_command_parse_response(self, *args: Any, **options: Any) -> Any:
+        return self._talk(super()._send_command_parse_response, *args, **options)
+
+    def _execute_transaction(self, *args: Any) -> list[Any]:
+        return self._talk(super()._execute_transaction, *args)  # type: ignore[no-any-return]
+
+    def _execute_pipeline(self, *args: Any) -> list[Any]:
+        return self._talk(super()._execute_pipeline, *args)  # type: ignore[no-any-return]
+
+    def _talk(self, exchange: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Do `exchange`, and let the lease know meanwhile."""
+        lease = self.connection_pool
+        was_talking = lease.is_talking
+        try:
+            lease.is_talking = True
+            return exchange(*args, **options)
+        finally:
+            lease.is_talking = was_talking
+
     def _disconnect_raise_on_watching(
         self, conn: Any, error: Exception, *args: Any, **kwargs: Any
     ) -> None:
@@ -138,12 +159,15 @@ class LeasedRedis(_Leased, redis.Redis):
                 raise error  # a lost state or a closed circuit is no better a second time
             connection.disconnect()
 
+        was_talking = lease.is_talking
         try:
+            lease.is_talking = True
             return connection.retry.call_with_retry(
                 lambda: self._send_command_parse_response(connection, args[0], *args, **options),
                 failed,
             )
         finally:
+            lease.is_talking = was_talking
             lease.release(connection)
 
     def release(self) -> None:

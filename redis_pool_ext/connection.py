@@ -448,8 +448,8 @@ class GuardedConnection(_Mixin):
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether somebody is in the middle of a command, a dial or a look at it."""
-        return self.pending > 0 or self.is_dialling or self.is_looked_at
+        """Tell whether somebody is in the middle of a dial, or of a look at it."""
+        return self.is_dialling or self.is_looked_at
 
     def forfeit(self) -> None:
         """Take the connection from another thread that is using it; that one sees EOF.

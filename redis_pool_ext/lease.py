@@ -66,6 +66,8 @@ class Lease(ConnectionPoolInterface):
         self._used_at = 0.0  # when the last exchange ended (monotonic, seconds)
         self._depth = 0  # get_connection() minus release(), of the thread whose turn it is
         self._is_taking = False  # that thread is on its way to a connection
+        # That thread is in an exchange, which ends in a `finally`; written by the clients.
+        self.is_talking = False
         self._pid = os.getpid()
         # Held by the thread whose turn it is, from taking the connection out to putting
         # it back; re-entrant, as a command may run inside that thread's own WATCH.
@@ -120,7 +122,7 @@ class Lease(ConnectionPoolInterface):
                 raise self._busy()
         try:
             self._depth += 1
-            if self._is_taking or (self._depth > 1 and self._is_interrupting()):
+            if self._is_taking or self._is_interrupting():
                 raise self._interrupts()
             if not self._held:
                 return self._take(deadline)
@@ -283,8 +285,15 @@ class Lease(ConnectionPoolInterface):
         return mine and any("WATCH" in connection.marks for connection in tuple(self._held))
 
     def _is_interrupting(self) -> bool:
-        """Tell whether this thread's own command, or its dial, is not over yet."""
-        return any(connection.is_busy for connection in tuple(self._held))
+        """Tell whether this thread's own command, dial or look is not over yet.
+
+        By what ends in a `finally` without a call: `_depth` is too high for good when an
+        exception strikes in the wrong moment.
+        """
+        return any(
+            connection.is_busy or (self.is_talking and connection.pending)
+            for connection in tuple(self._held)
+        )
 
     def _interrupts(self) -> LeaseError:
         return LeaseError(

@@ -104,6 +104,24 @@ def outcome(function: Callable[..., object], *args: object) -> object:
         return str(error)  # not the error: it would keep all frames alive
 
 
+def test_pipelines_of_threads_that_share_a_lease_end_their_exchanges(pool):
+    """After all of them an interrupted exchange is found and cleaned up, not refused."""
+    lease = pool.lease()
+
+    def work() -> None:
+        for _ in range(100):
+            pipeline = lease.client().pipeline()
+            assert pipeline.echo("a").execute() == [b"a"]
+
+    for thread in [spawn(work) for _ in range(4)]:
+        thread.result()
+    connection = lease.get_connection()
+    connection.send_command("ECHO", "interrupted")
+    lease.release(connection)
+    assert lease.client().echo("next") == b"next"
+    lease.end()
+
+
 def test_handler_during_a_look_at_the_connection_is_told(redis_server, admin):
     """The socket does not wait then, and the reply takes its time."""
     with FaultyProxy(redis_server.port) as proxy, RedisPool.from_url(proxy.url) as pool:
