@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import suppress
 from time import monotonic
 
@@ -112,15 +111,6 @@ class Keeping(Dialling):
         connection = super()._make(slot, deadline)
         housekeeper.look_after(self)
         return connection
-
-    def after_fork(self) -> None:
-        """Start anew in the child."""
-        raise NotImplementedError
-
-    def _notice_fork(self) -> None:
-        """See whether this is the child of a fork that ran no hooks: uWSGI's, in `postfork`."""
-        if self._pid != os.getpid():
-            self.after_fork()
 
     def _close_aged(self) -> None:
         while True:
