@@ -41,6 +41,7 @@ class Waiting(Returning):
                 alias=self.alias,
             )
         waited = 0.0
+        waiter.gift = None  # no good: whoever walks away now must not give it back
         try:
             # Not past the deadline, or a caller with timeout=0 would come too late for
             # what is there to be taken.
