@@ -1,0 +1,151 @@
+"""A pool whose threads the scheduler runs, and who borrow from it."""
+
+from __future__ import annotations
+
+import random
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import redis
+
+from redis_pool_ext import LeaseError, PoolQueueFullError, PoolStats, RedisPool
+from redis_pool_ext.deadline import Deadline
+from redis_pool_ext.ledger import Ledger
+
+from .scheduler import Scheduler, Strike, TurnRLock
+from .watch import CountedConnection, Watch, ended
+
+
+class Play:
+    """A pool on a scheduler, and a `Watch` that looks each time that its lock is let go."""
+
+    def __init__(self, scheduler: Scheduler, dice: random.Random, **settings: Any) -> None:
+        self.scheduler, self.dice = scheduler, dice
+        self.sockets: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.script: list[Any] = []  # see StubConnection
+        self.dial_times = [0.0, 0.001, 0.02]
+        self.pool = RedisPool(
+            CountedConnection,
+            open_sockets=self.sockets,
+            dial=lambda: scheduler.sleep(dice.choice(self.dial_times)),
+            script=self.script,
+            housekeeping_interval=None,
+            **settings,
+        )
+        self.watch = Watch(self.pool, self.sockets)
+        lock = TurnRLock(scheduler, lambda: self.watch.look(scheduler.now, lock.asked_at))
+        self.pool._lock = lock  # type: ignore[assignment]
+        self.tasks: list[Callable[[], object]] = []
+        self.started = self.dropped = 0
+        self.ends: Counter[str] = Counter()
+        self.is_closed = False
+        self.is_exact = True  # the counters: not if a strike can hit a return
+        self.out: list[Any] = []
+
+    def switch_in_ledger(self) -> None:
+        """Make each call of the ledger a switch point, too."""
+        self.pool._ledger.__class__ = _switching(self.scheduler)
+
+    @contextmanager
+    def instant_dials(self) -> Iterator[None]:
+        """Let dials take no time, for a test that prepares the pool before the tasks run."""
+        times, self.dial_times = self.dial_times, [0.0]
+        yield
+        self.dial_times = times
+
+    # -- what a task does -------------------------------------------------------------------
+
+    def borrow(self, timeout: float) -> Any:
+        """Take a connection, or return None."""
+        self.started += 1
+        self.watch.begin()
+        was_closed = self.is_closed
+        try:
+            connection = self.pool.borrow(Deadline(timeout))
+        except LeaseError:
+            raise  # a mistake of the pool's: nothing here is lent twice, or too late
+        except PoolQueueFullError:
+            self.ends["queue full"] += 1
+            if self.watch.had_its_turn():
+                raise
+            return None
+        except (redis.RedisError, Strike) as error:
+            self.ends[type(error).__name__] += 1
+            return None
+        self.ends["served"] += 1
+        assert not was_closed, "a connection of a closed pool was lent"
+        assert connection not in self.out, "one connection lent to two"
+        assert connection in self.sockets, "a closed connection was lent"
+        self.out.append(connection)
+        return connection
+
+    def give_back(self, connection: Any) -> None:
+        self.out.remove(connection)
+        self.pool.release(connection)
+
+    def use(self, timeout: float, seconds: float, spoil: Callable[[Any], None] = id) -> None:
+        """Borrow, do something for a while, and give back."""
+        connection = self.borrow(timeout)
+        if connection is None:
+            return
+        with suppress(Strike):
+            try:
+                self.scheduler.sleep(seconds)
+                spoil(connection)
+            finally:
+                self.give_back(connection)
+
+    def drop(self, timeout: float) -> None:
+        """Borrow, and forget to give back."""
+        connection = self.borrow(timeout)
+        if connection is not None:
+            self.out.remove(connection)
+            self.dropped += 1
+
+    def close(self, timeout: float = 0.0) -> None:
+        self.pool.close(timeout)
+        self.is_closed = True
+
+    # -- when all are done ------------------------------------------------------------------
+
+    def look_at_end(self) -> None:
+        """Nothing is lost, nothing is counted twice, and all places can be taken again."""
+        stats = self.pool.stats()
+        assert (stats.in_use, stats.connecting, stats.waiting) == (0, 0, 0), stats
+        assert stats.idle == len(self.sockets), stats
+        assert stats.double_releases == 0, stats
+        if self.is_exact:
+            self._look_at_counters(stats)
+        if not self.is_closed:
+            self._take_all()
+
+    def _look_at_counters(self, stats: PoolStats) -> None:
+        assert ended(stats) == self.started, stats
+        assert 0 <= stats.acquired - self.ends["served"] <= self.ends["Strike"], stats
+        assert stats.discarded.get("lost", 0) == self.dropped, stats
+
+    def _take_all(self) -> None:
+        self.script.clear()
+        self.scheduler.now += 60  # whatever kept the pool from dialling is over
+        with self.instant_dials():
+            taken = [self.pool.get_connection() for _ in range(self.pool.max_connections)]
+        assert len(set(taken)) == self.pool.max_connections
+
+
+def _switching(scheduler: Scheduler) -> type[Ledger]:
+    def switching(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            scheduler.switch()
+            return method(*args, **kwargs)
+
+        return call
+
+    methods = {
+        name: switching(method)
+        for name, method in vars(Ledger).items()
+        if callable(method) and not name.startswith("__") and name not in ("stats", "slots")
+    }
+    return type("SwitchingLedger", (Ledger,), methods)
