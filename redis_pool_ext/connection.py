@@ -2,8 +2,8 @@
 """A connection that knows what it owes: redis-py's class with a guard in front.
 
 The guard counts commands sent minus replies read, remembers commands that leave state
-behind, dials under a deadline and refuses to reconnect into another state. It is mixed
-into whatever `connection_class` the pool was given.
+behind and refuses to reconnect into another state. It is mixed into whatever
+`connection_class` the pool was given.
 """
 
 from __future__ import annotations
@@ -13,32 +13,23 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import redis
-from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import ExecAbortError, ReadOnlyError
-from redis.retry import Retry
 
 from .blocking import patience
 from .deadline import Deadline
+from .dial import DialledConnection
 from .errors import LeaseError, LeaseStateLostError
-from .handshake import HandshakeSocket, rebind
 from .ledger import Slot
 from .packing import NumbersAsText
-from .replies import ReplySocket
-from .resolver import resolve
 from .sticky import REPLAYED, STREAMING, Effect, effect, name_of
 
 __all__ = ["READ_ONLY", "GuardedConnection", "guarded"]
 
 READ_ONLY = "read only"
-
-# The pool decides how often to dial; redis-py's own retry would sleep past the deadline.
-_ONCE = Retry(NoBackoff(), 0)
-
-_DIAL_A_NAME = (redis.Connection._connect, redis.SSLConnection._connect)
 
 _TRANSACTION = frozenset({"WATCH", "MULTI"})
 _NO_CHANGE: tuple[set[str], set[str]] = (set(), set())
@@ -51,16 +42,9 @@ class Home(Protocol):
         """Dial again, within the pool's timeout, for the one who holds `connection`."""
 
 
-if TYPE_CHECKING:
-    _Mixin = redis.Connection
-else:
-    _Mixin = object
-
-
-class GuardedConnection(_Mixin):
+class GuardedConnection(DialledConnection):
     """The guard, a mixin: `guarded()` puts it in front of a connection class."""
 
-    _sock: Any
     slot: Slot | None = None
     home: Callable[[], Home | None] | None = (
         None  # weak, or pool and idle list would keep each other
@@ -86,36 +70,16 @@ class GuardedConnection(_Mixin):
         # the number of replies that are owed when it does.
         self._if_refused: dict[int, tuple[set[str], set[str]]] = {}
         self._lost: frozenset[str] = frozenset()
-        self._replies: ReplySocket | None = None  # what the parser reads from
-        self._deadline: Deadline | None = None
-        self._handshake: HandshakeSocket | None = None
-        self._cut_to: Deadline | None = None
-        self._address: str | None = None
         super().__init__(*args, **kwargs)
-        if hasattr(self, "register_connect_callback"):
-            # Registered first, so it runs between the handshake and anybody else's
-            # callback (PubSub subscribes in its own).
-            self.register_connect_callback(self._handshake_over)
 
-    # -- dialling -------------------------------------------------------------------
+    # -- connecting -----------------------------------------------------------------
 
     def open(self, deadline: Deadline) -> None:
         """Connect and shake hands, both before `deadline`.
 
         Raises redis-py's errors of a failed connection.
         """
-        self._deadline = deadline
-        self._handshake = None
-        self._replies = None  # the parser begins with the socket of the handshake
-        try:
-            super().connect()
-            self._handshake_over(self)
-        except BaseException as error:
-            self.disconnect()
-            _forget_frames(error)
-            raise
-        finally:
-            self._deadline = None
+        super().open(deadline)
         self.broken = self.read_only = False
 
     def connect(self) -> None:
@@ -138,103 +102,6 @@ class GuardedConnection(_Mixin):
         if home is None or self.slot is None:
             raise LeaseError("this connection was given back to its pool; take a new lease")
         home.reconnect(self)
-
-    def _connect(self) -> Any:
-        """Open the socket; while the deadline runs, hand out one that obeys it."""
-        deadline = self._deadline
-        if deadline is None:
-            return super()._connect()
-        if deadline.remaining() == 0.0:
-            raise TimeoutError("the deadline passed before the dial began")
-        try:
-            sock = self._connect_to_any(deadline)
-        finally:
-            self._cut_to = self._address = None
-        if not isinstance(sock, socket.socket):
-            return sock
-        self._handshake = HandshakeSocket(sock, deadline)
-        return self._handshake
-
-    def _connect_to_any(self, deadline: Deadline) -> Any:
-        """Try the addresses of the host's name in turn, each with its share of the time."""
-        addresses = self._addresses(deadline)
-        while True:
-            self._address = addresses.pop(0)
-            self._cut_to = Deadline(deadline.remaining() / (1 + len(addresses)))
-            try:
-                return super()._connect()
-            except OSError:
-                if not addresses:
-                    raise
-
-    def _addresses(self, deadline: Deadline) -> list[str | None]:
-        """Resolve the host's name before the deadline; [None] where no name is dialled."""
-        if getattr(super()._connect, "__func__", None) not in _DIAL_A_NAME:
-            return [None]  # a Unix socket, a fake, somebody's own way to connect
-        found = resolve(self.host, int(self.port), self.socket_type, deadline)
-        if not found:
-            raise OSError(f"the name {self.host!r} has no address")
-        return list(found)
-
-    def _wrap_socket_with_ssl(self, sock: Any) -> Any:
-        """Begin TLS: the certificate is for the name, not for the address."""
-        self._address = None
-        return super()._wrap_socket_with_ssl(sock)  # type: ignore[misc]
-
-    def _handshake_over(self, _connection: Any) -> None:
-        """Put the plain socket in place and forget what the handshake itself sent."""
-        if self._deadline is None:
-            return
-        if isinstance(self._sock, HandshakeSocket):
-            self.use_socket(self._sock.plain)
-            self._sock.settimeout(self.socket_timeout)
-        self._owe_nothing()
-        self.last = None
-        self._deadline = None  # last: an exception before this line ends the dial
-
-    # -- what a deadline changes while dialling ----------------------------------------
-
-    @property
-    def retry(self) -> Retry:
-        """The retry policy of commands; a dial has none."""
-        return self._retry if self._deadline is None else _ONCE
-
-    @retry.setter
-    def retry(self, policy: Retry) -> None:
-        self._retry = policy
-
-    @property
-    def host(self) -> str:
-        """The host's name; the address, while that is being dialled."""
-        return self._host if self._address is None else self._address
-
-    @host.setter
-    def host(self, name: str) -> None:
-        self._host = name
-
-    @property
-    def socket_connect_timeout(self) -> float | None:
-        """Seconds for one connection attempt (each address of a name has its own)."""
-        return self._cut(self._socket_connect_timeout)
-
-    @socket_connect_timeout.setter
-    def socket_connect_timeout(self, value: float | None) -> None:
-        self._socket_connect_timeout = value
-
-    @property
-    def socket_timeout(self) -> float | None:
-        """Seconds to wait for a reply."""
-        return self._cut(self._socket_timeout)
-
-    @socket_timeout.setter
-    def socket_timeout(self, value: float | None) -> None:
-        self._socket_timeout = value
-
-    def _cut(self, configured: float | None) -> float | None:
-        if self._cut_to is None:
-            return configured
-        left = max(self._cut_to.remaining(), 0.001)  # 0 would mean non-blocking
-        return left if configured is None else min(left, configured)
 
     def _construct_command_packer(self, packer: Any) -> Any:
         """Choose the serializer as redis-py does; make hiredis' safe under signals."""
@@ -408,12 +275,6 @@ class GuardedConnection(_Mixin):
         if self._lost <= _TRANSACTION:
             self._lost = frozenset()
 
-    def use_socket(self, sock: Any) -> None:
-        """Let the connection and its parser talk over `sock` from now on."""
-        replies = ReplySocket(sock) if isinstance(sock, socket.socket) else None
-        rebind(self._parser, self._replies or self._sock, replies or sock)
-        self._sock, self._replies = sock, replies
-
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
         """Close the socket; what it held on the server is remembered as lost."""
         if self._sock is not None and self.marks and self._deadline is None:
@@ -423,6 +284,11 @@ class GuardedConnection(_Mixin):
         # leave an open socket on which nothing seems to be owed.
         super().disconnect(*args, **kwargs)
         self._owe_nothing()
+
+    def _begin_anew(self) -> None:
+        """Forget what the handshake itself has sent."""
+        self._owe_nothing()
+        self.last = None
 
     def _owe_nothing(self) -> None:
         self.pending = 0
@@ -435,16 +301,6 @@ class GuardedConnection(_Mixin):
     def last_command(self) -> str | None:
         """Name its holder's last command, without the arguments; None before the first."""
         return name_of((self.last,)) if self.last is not None else None
-
-    @property
-    def heard(self) -> bool:
-        """Tell whether the server said something in the last handshake."""
-        return self._handshake is not None and self._handshake.heard
-
-    @property
-    def is_dialling(self) -> bool:
-        """Tell whether somebody is in the middle of connecting it."""
-        return self._deadline is not None
 
     @property
     def is_busy(self) -> bool:
@@ -475,18 +331,6 @@ class GuardedConnection(_Mixin):
     def is_inherited(self) -> bool:
         """Tell whether the socket was opened by another process, before a fork."""
         return bool(self.pid != os.getpid())
-
-
-def _forget_frames(error: BaseException | None) -> None:
-    """Let a dial's error refer to no frames: redis-py's refer to the error in turn.
-
-    Such a cycle keeps the frames of all callers, and with them a connection that one of
-    them has dropped, until the garbage collector comes by. What is no error of a dial is
-    somebody's mistake, and keeps its traceback.
-    """
-    while isinstance(error, redis.RedisError | OSError):
-        error.__traceback__ = None
-        error = error.__context__
 
 
 _guards: dict[type[Any], type[GuardedConnection]] = {}

@@ -15,6 +15,7 @@ from redis.connection import (
 
 from redis_pool_ext import LeaseError, RedisPool
 from redis_pool_ext.connection import GuardedConnection, guarded
+from redis_pool_ext.dial import DialledConnection
 from redis_pool_ext.packing import NumbersAsText
 
 
@@ -25,7 +26,7 @@ def test_guard_goes_before_each_connection_class(connection_class):
     """The guard's methods come first, then the class's own, none of another class."""
     guard = guarded(connection_class)
 
-    assert guard.__mro__[1:3] == (GuardedConnection, connection_class)
+    assert guard.__mro__[1:4] == (GuardedConnection, DialledConnection, connection_class)
     assert guarded(connection_class) is guard
     assert guarded(guard) is guard
 

@@ -1,0 +1,194 @@
+# mypy: disable-error-code="no-untyped-call"
+"""The dial: redis-py's way to connect, every step of it cut to one deadline."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from .deadline import Deadline
+from .handshake import HandshakeSocket, rebind
+from .replies import ReplySocket
+from .resolver import resolve
+
+__all__ = ["DialledConnection"]
+
+# The pool decides how often to dial; redis-py's own retry would sleep past the deadline.
+_ONCE = Retry(NoBackoff(), 0)
+
+_DIAL_A_NAME = (redis.Connection._connect, redis.SSLConnection._connect)
+
+
+if TYPE_CHECKING:
+    _Mixin = redis.Connection
+else:
+    _Mixin = object
+
+
+class DialledConnection(_Mixin):
+    """A mixin for redis-py's connection classes: `open()` connects before a deadline."""
+
+    _sock: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._replies: ReplySocket | None = None  # what the parser reads from
+        self._deadline: Deadline | None = None
+        self._handshake: HandshakeSocket | None = None
+        self._cut_to: Deadline | None = None
+        self._address: str | None = None
+        super().__init__(*args, **kwargs)
+        if hasattr(self, "register_connect_callback"):
+            # Registered first, so it runs between the handshake and anybody else's
+            # callback (PubSub subscribes in its own).
+            self.register_connect_callback(self._handshake_over)
+
+    def open(self, deadline: Deadline) -> None:
+        """Connect and shake hands, both before `deadline`.
+
+        Raises redis-py's errors of a failed connection.
+        """
+        self._deadline = deadline
+        self._handshake = None
+        self._replies = None  # the parser begins with the socket of the handshake
+        try:
+            super().connect()
+            self._handshake_over(self)
+        except BaseException as error:
+            self.disconnect()
+            _forget_frames(error)
+            raise
+        finally:
+            self._deadline = None
+
+    def _connect(self) -> Any:
+        """Open the socket; while the deadline runs, hand out one that obeys it."""
+        deadline = self._deadline
+        if deadline is None:
+            return super()._connect()
+        if deadline.remaining() == 0.0:
+            raise TimeoutError("the deadline passed before the dial began")
+        try:
+            sock = self._connect_to_any(deadline)
+        finally:
+            self._cut_to = self._address = None
+        if not isinstance(sock, socket.socket):
+            return sock
+        self._handshake = HandshakeSocket(sock, deadline)
+        return self._handshake
+
+    def _connect_to_any(self, deadline: Deadline) -> Any:
+        """Try the addresses of the host's name in turn, each with its share of the time."""
+        addresses = self._addresses(deadline)
+        while True:
+            self._address = addresses.pop(0)
+            self._cut_to = Deadline(deadline.remaining() / (1 + len(addresses)))
+            try:
+                return super()._connect()
+            except OSError:
+                if not addresses:
+                    raise
+
+    def _addresses(self, deadline: Deadline) -> list[str | None]:
+        """Resolve the host's name before the deadline; [None] where no name is dialled."""
+        if getattr(super()._connect, "__func__", None) not in _DIAL_A_NAME:
+            return [None]  # a Unix socket, a fake, somebody's own way to connect
+        found = resolve(self.host, int(self.port), self.socket_type, deadline)
+        if not found:
+            raise OSError(f"the name {self.host!r} has no address")
+        return list(found)
+
+    def _wrap_socket_with_ssl(self, sock: Any) -> Any:
+        """Begin TLS: the certificate is for the name, not for the address."""
+        self._address = None
+        return super()._wrap_socket_with_ssl(sock)  # type: ignore[misc]
+
+    def _handshake_over(self, _connection: Any) -> None:
+        """Put the plain socket in place and forget what the handshake itself sent."""
+        if self._deadline is None:
+            return
+        if isinstance(self._sock, HandshakeSocket):
+            self.use_socket(self._sock.plain)
+            self._sock.settimeout(self.socket_timeout)
+        self._begin_anew()
+        self._deadline = None  # last: an exception before this line ends the dial
+
+    # -- what a deadline changes while dialling ----------------------------------------
+
+    @property
+    def retry(self) -> Retry:
+        """The retry policy of commands; a dial has none."""
+        return self._retry if self._deadline is None else _ONCE
+
+    @retry.setter
+    def retry(self, policy: Retry) -> None:
+        self._retry = policy
+
+    @property
+    def host(self) -> str:
+        """The host's name; the address, while that is being dialled."""
+        return self._host if self._address is None else self._address
+
+    @host.setter
+    def host(self, name: str) -> None:
+        self._host = name
+
+    @property
+    def socket_connect_timeout(self) -> float | None:
+        """Seconds for one connection attempt (each address of a name has its own)."""
+        return self._cut(self._socket_connect_timeout)
+
+    @socket_connect_timeout.setter
+    def socket_connect_timeout(self, value: float | None) -> None:
+        self._socket_connect_timeout = value
+
+    @property
+    def socket_timeout(self) -> float | None:
+        """Seconds to wait for a reply."""
+        return self._cut(self._socket_timeout)
+
+    @socket_timeout.setter
+    def socket_timeout(self, value: float | None) -> None:
+        self._socket_timeout = value
+
+    def _cut(self, configured: float | None) -> float | None:
+        if self._cut_to is None:
+            return configured
+        left = max(self._cut_to.remaining(), 0.001)  # 0 would mean non-blocking
+        return left if configured is None else min(left, configured)
+
+    # -- the socket, and how far the dial is -------------------------------------------
+
+    def use_socket(self, sock: Any) -> None:
+        """Let the connection and its parser talk over `sock` from now on."""
+        replies = ReplySocket(sock) if isinstance(sock, socket.socket) else None
+        rebind(self._parser, self._replies or self._sock, replies or sock)
+        self._sock, self._replies = sock, replies
+
+    @property
+    def heard(self) -> bool:
+        """Tell whether the server said something in the last handshake."""
+        return self._handshake is not None and self._handshake.heard
+
+    @property
+    def is_dialling(self) -> bool:
+        """Tell whether somebody is in the middle of connecting it."""
+        return self._deadline is not None
+
+    def _begin_anew(self) -> None:
+        """Forget what the handshake itself has sent."""
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let a dial's error refer to no frames: redis-py's refer to the error in turn.
+
+    Such a cycle keeps the frames of all callers, and with them a connection that one of
+    them has dropped, until the garbage collector comes by. What is no error of a dial is
+    somebody's mistake, and keeps its traceback.
+    """
+    while isinstance(error, redis.RedisError | OSError):
+        error.__traceback__ = None
+        error = error.__context__
