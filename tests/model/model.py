@@ -79,7 +79,8 @@ class Model:
             return "drained"
         if now >= expires:
             return "expired"
-        is_unwanted = not self.queue and len(self.idle) >= self.max_idle
+        is_wanted = self.queue and not self.is_paused
+        is_unwanted = not is_wanted and len(self.idle) >= self.max_idle
         return "surplus" if is_unwanted or self.size + 1 > self.max_connections else None
 
     def served(self) -> int:
