@@ -7,6 +7,12 @@ A slot is an object, and whoever drops it gives it back. An exception can strike
 any two byte codes (a signal handler, an asynchronous exception); instead of guarding
 each gap, the slot dies with the frame that held it and its weak reference goes to the
 graveyard. So a slot cannot be lost, whatever happened to its holder.
+
+Outside the lock the pool relies on single steps only: `append` and `popleft` of a deque,
+`pop` of a list, `setdefault` and `pop` of a dict. Each is one call into C, and a
+free-threaded build does it under the object's own lock. Looking and then acting on it
+happens under the pool's lock; a plain read (`is_closed`, `generation`, whether there is
+anything in the graveyard) may be one change late, and is repeated there.
 """
 
 from __future__ import annotations
