@@ -265,21 +265,12 @@ class Dialling(Waiting):
         patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
         if answers(connection, Deadline(patience)):
             return True
-        if patience >= DIAL_AT_LEAST:  # it had the time to answer
-            self._close_unused_since(slot.since - slot.idle_for)
+        if patience >= DIAL_AT_LEAST:  # it had the time to answer, and speaks for the others
+            # The taker would get those that idle longer one after the other, and spend its
+            # whole timeout asking.
+            last_used = slot.since - slot.idle_for
+            self._discard_each(lambda: ledger.take_unused_since(last_used))
         return False
-
-    def _close_unused_since(self, moment: float) -> None:
-        """Close the idle connections that were last used before one that has gone deaf.
-
-        The taker would get them one after the other, and spend its whole timeout asking.
-        """
-        while True:
-            with self._lock:
-                connection = self._ledger.take_unused_since(moment)
-            if connection is None:
-                return
-            self._discard(connection, "stale")
 
 
 def _end_of(error: BaseException) -> str:

@@ -44,7 +44,7 @@ class Keeping(Dialling):
         """
         self._notice_fork()
         self._settle()
-        self._close_aged()
+        self._discard_each(lambda: self._ledger.take_aged(monotonic()))
         self._report_leaks()
         with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round
             self._fill(self.min_idle, self._time_to_fill())
@@ -77,12 +77,7 @@ class Keeping(Dialling):
         with self._lock:
             self.max_connections = ledger.max_connections = max_connections
             ledger.serve(monotonic())
-        while True:
-            with self._lock:
-                surplus = ledger.take_surplus()
-            if surplus is None:
-                break
-            self._discard(surplus, "surplus")
+        self._discard_each(ledger.take_surplus)
         self._settle()
 
     def drain(self) -> None:
@@ -111,14 +106,6 @@ class Keeping(Dialling):
         connection = super()._make(slot, deadline)
         housekeeper.look_after(self)
         return connection
-
-    def _close_aged(self) -> None:
-        while True:
-            with self._lock:
-                found = self._ledger.take_aged(monotonic())
-            if found is None:
-                return
-            self._discard(*found)
 
     def _time_to_fill(self) -> Deadline:
         return Deadline(max(self.timeout, FILL_AT_LEAST))

@@ -244,19 +244,19 @@ class Ledger:
                 return self._take_out(index), "idle"
         return None
 
-    def take_surplus(self) -> GuardedConnection | None:
+    def take_surplus(self) -> tuple[GuardedConnection, str] | None:
         """Take the connection that idles longest, while there are more than there may be."""
         if self.idle and len(self._slots) > self.max_connections:
-            return self._take_out(0)
+            return self._take_out(0), "surplus"
         return None
 
-    def take_unused_since(self, moment: float) -> GuardedConnection | None:
+    def take_unused_since(self, moment: float) -> tuple[GuardedConnection, str] | None:
         """Take the connection that idles longest, if that is since before `moment`."""
         if self.idle:
             slot = self.idle[0].slot
             assert slot is not None
             if slot.since <= moment:
-                return self._take_out(0)
+                return self._take_out(0), "stale"
         return None
 
     def _take_out(self, index: int) -> GuardedConnection:

@@ -126,6 +126,15 @@ class Returning:
         connection.retire()
         self._free(slot, reason if reason in _QUIET else "dirty")
 
+    def _discard_each(self, take: Callable[[], tuple[GuardedConnection, str] | None]) -> None:
+        """Close idle connections, as long as the ledger's `take` finds one, for its reason."""
+        while True:
+            with self._lock:
+                found = take()
+            if found is None:
+                return
+            self._discard(*found)
+
     def _returned_late(self, slot: Slot) -> None:
         """Complete the story of a lease that was reported for being out too long."""
         slot.is_late = False
