@@ -8,6 +8,7 @@ import pytest
 
 from ..support.clock import Metronome
 from ..support.proxy import FaultyProxy
+from ..support.server import Server
 from .kinds import LARGE_KEY, LARGE_VALUE
 from .scene import KEY, VALUE
 
@@ -25,3 +26,12 @@ def proxy(redis_server, admin) -> Iterator[FaultyProxy]:
     admin.mset({KEY: VALUE, LARGE_KEY: LARGE_VALUE})
     with FaultyProxy(redis_server.port) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server of this test's own."""
+    with Server() as server:
+        with server.admin() as admin:
+            admin.set(KEY, VALUE)
+        yield server

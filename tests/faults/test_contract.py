@@ -11,21 +11,11 @@ import redis
 from redis_pool_ext import ConnectionPoolTimeoutError, PoolUnavailableError, RedisPool
 from redis_pool_ext.liveness import looks_alive
 
-from ..support.server import Server
 from ..support.threads import spawn, wait_until
 from .kinds import SOCKET_TIMEOUT, TIMEOUT
 from .scene import KEY, VALUE, assert_whole
 
 SIZE = 4
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A server of this test's own."""
-    with Server() as server:
-        with server.admin() as admin:
-            admin.set(KEY, VALUE)
-        yield server
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from redis_pool_ext import LeaseStateLostError, PoolUnavailableError, RedisPool
 from redis_pool_ext.circuit import BACKOFF_BASE, FAILURES_TO_OPEN
 from redis_pool_ext.liveness import looks_alive
 
-from ..support.server import Server
 from ..support.threads import spawn, wait_until
 from .kinds import LARGE_VALUE, SOCKET_TIMEOUT, TIMEOUT
 from .parsers import IS_LONG, PARSERS
@@ -21,15 +20,6 @@ from .scene import KEY, VALUE, assert_whole, serves
 
 ROUNDS = range(10 if IS_LONG else 1)
 SIZE = 4
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A server of this test's own."""
-    with Server() as server:
-        with server.admin() as admin:
-            admin.set(KEY, VALUE)
-        yield server
 
 
 @pytest.fixture
