@@ -163,16 +163,6 @@ class TestComingBack:
                     assert client.ping()
             assert pool.stats().discarded == {"stale": 4} or pool.stats().created > 4
 
-    def test_restart_costs_a_lease_between_two_commands_nothing(self, admin):
-        """Nothing of the next command was sent, so it meets the new server."""
-        with EmbeddedRedis() as server, RedisPool.from_url(server.url) as pool:
-            with pool.lease() as client:
-                client.ping()
-                server.stop()
-                server.start()
-                assert client.ping()
-            assert pool.stats().in_use == 0
-
     def test_restart_costs_a_command_in_flight_one_error(self, admin):
         """The command that waits for its reply fails; then there is a new connection."""
         with EmbeddedRedis() as server, RedisPool.from_url(server.url) as pool:

@@ -11,6 +11,7 @@ import redis
 from redis_pool_ext import ConnectionPoolTimeoutError, PoolUnavailableError, RedisPool
 from redis_pool_ext.liveness import looks_alive
 
+from ..support.leases import age
 from ..support.threads import spawn, wait_until
 from .kinds import SOCKET_TIMEOUT, TIMEOUT
 from .scene import KEY, VALUE, assert_whole
@@ -210,7 +211,7 @@ class TestLookBeforeSending:
             held = client.connection_pool._held[0]
             admin.client_kill_filter(_type="normal", skipme=True)
             wait_until(lambda: not looks_alive(held))
-            client.connection_pool._used_at = 0.0  # too long ago to go without a look
+            age(client)
             assert client.get(KEY) == VALUE
             assert client.pipeline().get(KEY).execute() == [VALUE]
         assert_whole(pool)
@@ -222,7 +223,7 @@ class TestLookBeforeSending:
             held = client.connection_pool._held[0]
             server.stop()
             wait_until(lambda: not looks_alive(held))
-            client.connection_pool._used_at = 0.0  # too long ago to go without a look
+            age(client)
             with pytest.raises(PoolUnavailableError), clock.bounded(0):
                 client.get(KEY)
             server.start()
@@ -238,7 +239,7 @@ class TestLookBeforeSending:
                 client.ping()
                 ready.wait(20)
                 is_back.wait(20)
-                client.connection_pool._used_at = 0.0  # a server can be back in 5 ms
+                age(client)
                 return client.ping()
 
         leases = [spawn(lease) for _ in range(SIZE)]

@@ -13,6 +13,7 @@ from redis_pool_ext import LeaseStateLostError, PoolUnavailableError, RedisPool
 from redis_pool_ext.circuit import BACKOFF_BASE, FAILURES_TO_OPEN
 from redis_pool_ext.liveness import looks_alive
 
+from ..support.leases import age
 from ..support.threads import spawn, wait_until
 from .kinds import LARGE_VALUE, SOCKET_TIMEOUT, TIMEOUT
 from .parsers import IS_LONG, PARSERS
@@ -82,6 +83,7 @@ class TestRestart:
         with pool.lease() as client:
             client.ping()
             server.restart()
+            age(client)
             assert client.ping()
         assert_whole(pool)
 

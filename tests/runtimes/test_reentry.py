@@ -28,6 +28,7 @@ from redis_pool_ext import (
 )
 from redis_pool_ext.liveness import looks_alive
 
+from ..support.leases import age
 from ..support.proxy import FaultyProxy
 from ..support.strikes import STRUCK, run_visited, visit_everywhere
 from ..support.stub import StubConnection
@@ -69,7 +70,7 @@ class Lease:
         with self.pool.lease() as client:
             self.client = client
             assert client.echo("outer") == b"outer"
-            client.connection_pool._used_at = 0.0  # long ago: it is looked at before its use
+            age(client)
             assert client.echo("outer") == b"outer"
             pipeline = client.pipeline()
             pipeline.watch("k")
