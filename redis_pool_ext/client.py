@@ -7,16 +7,26 @@ ours are built once per pool and shared, and copied on the first write.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.client import CaseInsensitiveDict, Monitor, Pipeline, PubSub
+from redis.client import (
+    EMPTY_RESPONSE,
+    NEVER_DECODE,
+    CaseInsensitiveDict,
+    Monitor,
+    Pipeline,
+    PubSub,
+)
 
 from .connection import GuardedConnection
 from .errors import LeaseError, RedisPoolError
+from .express import MISSED
 from .liveness import looks_alive
+from .packing import pack_ordinary
 from .sticky import Effect, effect
 
 if TYPE_CHECKING:
@@ -25,16 +35,33 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientFactory", "LeasedPipeline", "LeasedRedis"]
 
+# Options that say how to send or to read; the others are for response callbacks.
+_NOT_FOR_CALLBACKS = frozenset({NEVER_DECODE, EMPTY_RESPONSE, "check_health"})
+
+
+_new = object.__new__
+
 
 class _Leased:
     """What leased clients and their pipelines have in common."""
 
     response_callbacks: Any
+    connection_pool: Lease
 
     def set_response_callback(self, command: str, callback: Callable[..., Any]) -> None:
         """Set a callback for this object alone: the others' are shared."""
         self.response_callbacks = CaseInsensitiveDict(self.response_callbacks)
         self.response_callbacks[command] = callback
+
+    def _talk(self, exchange: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Do `exchange`, and let the lease know meanwhile."""
+        lease = self.connection_pool
+        was_talking = lease.is_talking
+        try:
+            lease.is_talking = True
+            return exchange(*args, **options)
+        finally:
+            lease.is_talking = was_talking
 
 
 class LeasedPipeline(_Leased, Pipeline):
@@ -80,16 +107,6 @@ class LeasedPipeline(_Leased, Pipeline):
 
     def _execute_pipeline(self, *args: Any) -> list[Any]:
         return self._talk(super()._execute_pipeline, *args)  # type: ignore[no-any-return]
-
-    def _talk(self, exchange: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Do `exchange`, and let the lease know meanwhile."""
-        lease = self.connection_pool
-        was_talking = lease.is_talking
-        try:
-            lease.is_talking = True
-            return exchange(*args, **options)
-        finally:
-            lease.is_talking = was_talking
 
     def _disconnect_raise_on_watching(
         self, conn: Any, error: Exception, *args: Any, **kwargs: Any
@@ -151,24 +168,50 @@ class LeasedRedis(_Leased, redis.Redis):
 
     # `execute_command` stays redis-py's: tracing tools wrap it.
     def _execute_command(self, *args: Any, **options: Any) -> Any:
+        packed = pack_ordinary(args)
+        if packed is None or not _NOT_FOR_CALLBACKS.isdisjoint(options):
+            return self._go_the_long_way(args, options)
         lease = self.connection_pool
-        connection = lease.get_connection()
-
-        def failed(error: Exception) -> None:
-            if isinstance(error, RedisPoolError):
-                raise error  # a lost state or a closed circuit is no better a second time
-            connection.disconnect()
-
-        was_talking = lease.is_talking
+        if not lease.held:
+            lease.take()
         try:
-            lease.is_talking = True
-            return connection.retry.call_with_retry(
-                lambda: self._send_command_parse_response(connection, args[0], *args, **options),
-                failed,
-            )
-        finally:
-            lease.is_talking = was_talking
-            lease.release(connection)
+            response = lease.exchange(args[0], packed)
+        except Exception as error:
+            return self._go_the_long_way(args, {**options, "_met": [error]})
+        if response is MISSED:
+            return self._go_the_long_way(args, options)
+        # Straight from the dict: the name is in upper case already.
+        callback = dict.get(self.response_callbacks, args[0])
+        if callback is None:
+            return response
+        options.pop("keys", None)
+        return callback(response, **options)
+
+    def _go_the_long_way(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Execute a command as redis-py does: with retries, telemetry, all options."""
+        lease = self.connection_pool
+        lease.get_connection()
+        depth = lease.depth
+        try:
+            return super()._execute_command(*args, **options)
+        finally:  # also of what redis-py took, and was interrupted before it said so
+            lease.put_back_to(depth - 1)
+
+    def _send_command_parse_response(
+        self, conn: Any, command_name: Any, *args: Any, _met: Any = None, **options: Any
+    ) -> Any:
+        """Do one attempt; the first one may have been made already, and `_met` an error."""
+        if _met:
+            raise _met.pop()
+        exchange = super()._send_command_parse_response
+        return self._talk(exchange, conn, command_name, *args, **options)
+
+    def _close_connection(self, conn: Any, *args: Any, **kwargs: Any) -> None:
+        """Close a connection between two attempts, if there is to be another one."""
+        error = sys.exception()
+        if isinstance(error, RedisPoolError):
+            raise error  # a lost state or a closed circuit is no better a second time
+        super()._close_connection(conn, *args, **kwargs)
 
     def release(self) -> None:
         """Give the connection back early, say before a long wait for something else."""
@@ -196,6 +239,10 @@ class LeasedRedis(_Leased, redis.Redis):
     def client(self) -> LeasedRedis:
         """Return another client on the same lease."""
         return self.connection_pool.client()
+
+    def __del__(self) -> None:
+        # redis-py's would close the client, which has nothing of its own.
+        pass
 
 
 class _SideDoor:
@@ -228,7 +275,7 @@ class ClientFactory:
 
     def leased(self, lease: Lease) -> LeasedRedis:
         """Return a client on `lease`, in about a microsecond."""
-        client = LeasedRedis.__new__(LeasedRedis)
+        client: LeasedRedis = _new(LeasedRedis)
         client.__dict__.update(self._template)
         client.connection_pool = lease
         return client

@@ -8,7 +8,6 @@ behind and refuses to reconnect into another state. It is mixed into whatever
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -23,6 +22,8 @@ from .blocking import patience
 from .deadline import Deadline
 from .dial import DialledConnection
 from .errors import LeaseError, LeaseStateLostError
+from .express import Lane, is_redis_pys_own, lane_of
+from .forks import getpid
 from .ledger import Slot
 from .packing import NumbersAsText
 from .sticky import REPLAYED, STREAMING, Effect, effect, name_of
@@ -51,6 +52,8 @@ class GuardedConnection(DialledConnection):
     )
     generation = 0
     is_looked_at = False
+    lane: Lane | None = None  # the short way, while it is open and has one
+    _may_take_short_way = False
     _should_reconnect = False  # redis-py 7 and later set it, for maintenance
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -81,6 +84,7 @@ class GuardedConnection(DialledConnection):
         """
         super().open(deadline)
         self.broken = self.read_only = False
+        self.lane = lane_of(self) if self._may_take_short_way else None
 
     def connect(self) -> None:
         """Reconnect for the holder: bounded by the pool's timeout, never into new state.
@@ -142,7 +146,7 @@ class GuardedConnection(DialledConnection):
         # commands of its own, and wipes what was noted before.
         outgoing = self._take_outgoing(command)
         self.reply_lost = False
-        if self._sock is None or self.pid != os.getpid():
+        if self._sock is None or self.pid != getpid():
             self.connect()
         if check_health:
             self.check_health()
@@ -177,10 +181,14 @@ class GuardedConnection(DialledConnection):
         """Read one reply, and note that one less is owed."""
         if self._replies is not None:
             self._replies.is_first = True
+        return self._read(*args, **kwargs)
+
+    def _read(self, *args: Any, **kwargs: Any) -> Any:
         try:
             response = super().read_response(*args, **kwargs)
         except redis.ResponseError as error:
-            self.read_only = self.read_only or isinstance(error, ReadOnlyError)
+            if isinstance(error, ReadOnlyError):
+                self.turn_read_only()
             # EXECABORT ends the transaction as EXEC does.
             self._answered(refused=not isinstance(error, ExecAbortError))
             raise
@@ -190,11 +198,42 @@ class GuardedConnection(DialledConnection):
         self._answered(refused=False)
         return response
 
+    # -- for the short way (express.py) -------------------------------------------------
+
+    def send_packed(self, packed: bytes) -> None:
+        """Send a command that the caller has noted."""
+        try:
+            super().send_packed_command((packed,), check_health=False)
+        except BaseException:
+            self.broken = True
+            raise
+
+    def read_on(self, began: float, error: OSError | None = None) -> Any:
+        """Read a reply that the short way met something unusual in, an `error` perhaps."""
+        assert self._replies is not None
+        self._replies.go_on(began, error)
+        response = self._read()
+        if self._should_reconnect:  # it was a push message that asked for that
+            self.lane = None
+        return response
+
+    def break_off(self) -> None:
+        """Close the connection in the middle of a reply."""
+        self.broken = self.reply_lost = True
+        self.disconnect()
+
+    # -- what there is to be read -----------------------------------------------------------
+
     def can_read(self, timeout: float = 0) -> bool:
         """Tell whether there is something to read, within so many seconds."""
         if self._replies is not None:
             self._replies.is_first = True  # redis-py 6 reads to find out
         return bool(super().can_read(timeout))
+
+    def turn_read_only(self) -> None:
+        """Note that the server is a replica by now, and not the one to talk to."""
+        self.read_only = True
+        self.lane = None
 
     def _wait_for_a_reply(self, longer: float) -> None:
         """Let the next replies take so many seconds more than `socket_timeout`."""
@@ -280,6 +319,7 @@ class GuardedConnection(DialledConnection):
         if self._sock is not None and self.marks and self._deadline is None:
             # State that was never confirmed was never relied on.
             self._lost = frozenset(self.marks - REPLAYED - self._unanswered)
+        self.lane = None
         # The account is closed after the socket: whoever is interrupted in between must not
         # leave an open socket on which nothing seems to be owed.
         super().disconnect(*args, **kwargs)
@@ -330,7 +370,7 @@ class GuardedConnection(DialledConnection):
     @property
     def is_inherited(self) -> bool:
         """Tell whether the socket was opened by another process, before a fork."""
-        return bool(self.pid != os.getpid())
+        return bool(self.pid != getpid())
 
 
 _guards: dict[type[Any], type[GuardedConnection]] = {}
@@ -349,6 +389,7 @@ def guarded(connection_class: type[Any]) -> type[GuardedConnection]:
         return connection_class
     if connection_class not in _guards:
         name = f"Guarded{connection_class.__name__}"
-        guard = type(name, (GuardedConnection, connection_class), {})
+        facts = {"_may_take_short_way": is_redis_pys_own(connection_class)}
+        guard = type(name, (GuardedConnection, connection_class), facts)
         return _guards.setdefault(connection_class, guard)
     return _guards[connection_class]

@@ -16,8 +16,9 @@ class Deadline:
 
     __slots__ = ("at",)
 
-    def __init__(self, seconds: float) -> None:
-        self.at = monotonic() + seconds
+    def __init__(self, seconds: float, began: float | None = None) -> None:
+        """`seconds` from now, or from the moment `began`."""
+        self.at = (monotonic() if began is None else began) + seconds
 
     def at_least(self, seconds: float) -> Deadline:
         """Return this deadline, or a later one if less than `seconds` are left."""

@@ -43,7 +43,6 @@ class Dialling(Waiting):
 
     connection_class: type[Any]
     connection_kwargs: dict[str, Any]
-    _fresh_for: float  # seconds that an idle connection needs not even a look
 
     def _get_with_care(
         self, gift: GuardedConnection | None, deadline: Deadline
@@ -53,7 +52,7 @@ class Dialling(Waiting):
             waiter = Waiter(deadline.at)
             return self._make_good(self._queue(waiter, deadline), waiter, deadline)
         # With timeout=0, too, it has the time to answer: all that idle would be renewed.
-        if self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST)):
+        if self._is_fresh(gift) or self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST)):
             return gift
         waiter = Waiter(deadline.at, ticket=0)
         dead = self._retire(gift)
@@ -101,13 +100,12 @@ class Dialling(Waiting):
     def _lend(self, connection: GuardedConnection, slot: Slot) -> bool:
         """Count a new connection as lent; keep it instead, if the pool was paused."""
         with self._lock:
-            if not self._ledger.is_paused:
+            is_lent = not self._ledger.is_paused
+            if is_lent:
                 self._ledger.counters.add_end("acquired")
-                return True
-            reason = self._ledger.take_in(connection, slot, monotonic())
-        if reason is not None:
-            self._discard(connection, reason)
-        return False
+        if not is_lent:
+            self._take_in(connection, slot)
+        return is_lent
 
     def _can_do_without(self, slot: Slot) -> bool:
         """Tell whether the server is full, and a connection will come back."""
@@ -137,7 +135,7 @@ class Dialling(Waiting):
         the circuit is open.
         """
         if connection.broken:
-            self._ledger.doubted_at = monotonic()
+            self._ledger.doubt(monotonic())
         if connection.read_only:
             self._demoted(connection)
         slot, deadline = connection.slot, Deadline(max(self.timeout, DIAL_AT_LEAST))
@@ -237,13 +235,10 @@ class Dialling(Waiting):
 
     def _is_fresh(self, connection: GuardedConnection) -> bool:
         """Tell whether a connection was in use a moment ago, and nothing broke since."""
-        slot, ledger = connection.slot, self._ledger
+        slot = connection.slot
         assert slot is not None
-        return (
-            slot.idle_for < self._fresh_for
-            and slot.since - slot.idle_for >= ledger.doubted_at
-            and connection.generation == ledger.generation
-        )
+        is_current = connection.generation == self._ledger.generation
+        return is_current and monotonic() < slot.fresh_until
 
     def _is_alive(self, connection: GuardedConnection, deadline: Deadline) -> bool:
         """Look at an idle connection; ask the server, too, where a look is not enough.
@@ -255,11 +250,11 @@ class Dialling(Waiting):
         if (
             connection.generation != ledger.generation
             or self.life.is_too_long(slot.idle_for)
-            or slot.since >= slot.expires_at
+            or slot.taken_at >= slot.expires_at
             or not looks_alive(connection)
         ):
             return False
-        in_doubt = slot.since - slot.idle_for < ledger.doubted_at
+        in_doubt = slot.idle_since < ledger.doubted_at
         if not in_doubt and not self.life.is_to_be_asked(slot.idle_for):
             return True
         patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
@@ -268,7 +263,7 @@ class Dialling(Waiting):
         if patience >= DIAL_AT_LEAST:  # it had the time to answer, and speaks for the others
             # The taker would get those that idle longer one after the other, and spend its
             # whole timeout asking.
-            last_used = slot.since - slot.idle_for
+            last_used = slot.idle_since
             self._discard_each(lambda: ledger.take_unused_since(last_used))
         return False
 

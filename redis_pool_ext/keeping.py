@@ -76,6 +76,7 @@ class Keeping(Dialling):
         ledger = self._ledger
         with self._lock:
             self.max_connections = ledger.max_connections = max_connections
+            ledger.watch_bounds()
             ledger.serve(monotonic())
         self._discard_each(ledger.take_surplus)
         self._settle()
@@ -121,10 +122,7 @@ class Keeping(Dialling):
             except BaseException:
                 self._free(slot)
                 raise
-            with self._lock:
-                reason = self._ledger.take_in(connection, slot, monotonic())
-            if reason is not None:
-                self._discard(connection, reason)
+            self._take_in(connection, slot)
 
     def _slot_to_fill(self, wanted: int) -> Slot | None:
         ledger = self._ledger
@@ -152,7 +150,7 @@ class Keeping(Dialling):
             now = monotonic()
             late = [slot for slot in ledger.slots() if _is_late(slot, now, threshold)]
             for slot in late:
-                slot.is_late = True
+                slot.late_since = slot.taken_at
                 ledger.counters.leaked += 1
         for slot in late:
             logger.warning(
@@ -161,4 +159,5 @@ class Keeping(Dialling):
 
 
 def _is_late(slot: Slot, now: float, threshold: float) -> bool:
-    return slot.state is SlotState.HELD and not slot.is_late and now - slot.since > threshold
+    is_news = slot.state is SlotState.HELD and slot.late_since != slot.taken_at
+    return is_news and now - slot.taken_at > threshold

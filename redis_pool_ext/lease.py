@@ -7,7 +7,6 @@ stay on the leased connection and none takes a second one.
 
 from __future__ import annotations
 
-import os
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,8 @@ from .errors import (
     PoolExhaustedError,
     PoolUnavailableError,
 )
+from .express import MISSED, exchange, is_recording
+from .forks import getpid, here
 from .interface import ConnectionPoolInterface
 from .liveness import looks_alive
 
@@ -48,27 +49,28 @@ class Lease(ConnectionPoolInterface):
     """
 
     cache = None
-    himport_registry: Any
+
+    depth = 0  # get_connection() minus release(), of the thread whose turn it is
+    _is_taking = False  # that thread is on its way to a connection
+    # That thread is in an exchange, which ends in a `finally`.
+    is_talking = False
+    _ended = False
+    _takes_short_way = False
+    _used_at = 0.0  # when the last exchange began or ended (monotonic, seconds)
+    _patience: Deadline | None = None  # what a refusal has left of it
 
     def __init__(
         self, pool: RedisPool, holder: str | None = None, *, waits_once: bool = False
     ) -> None:
+        # Few lines on purpose: each request makes a lease.
         self.pool = pool
         self.waits_once = waits_once
-        self._patience: Deadline | None = None  # what a refusal has left of it
         self._holder = holder
-        self.himport_registry = pool.himport_registry
         # The connection, or nothing. Whoever pops it owes its return: pop() is one step,
         # so of two threads that end the lease only one gets it.
-        self._held: list[GuardedConnection] = []
+        self.held: list[GuardedConnection] = []
         self._extra: list[GuardedConnection] = []  # those of pubsub() and monitor()
-        self._ended = False
-        self._used_at = 0.0  # when the last exchange ended (monotonic, seconds)
-        self._depth = 0  # get_connection() minus release(), of the thread whose turn it is
-        self._is_taking = False  # that thread is on its way to a connection
-        # That thread is in an exchange, which ends in a `finally`; written by the clients.
-        self.is_talking = False
-        self._pid = os.getpid()
+        self._pid = getpid()
         # Held by the thread whose turn it is, from taking the connection out to putting
         # it back; re-entrant, as a command may run inside that thread's own WATCH.
         self._turn = threading.RLock()
@@ -81,7 +83,7 @@ class Lease(ConnectionPoolInterface):
     @holder.setter
     def holder(self, name: str | None) -> None:
         self._holder = name
-        for connection in (*self._held, *self._extra):
+        for connection in (*self.held, *self._extra):
             self._sign(connection)
 
     def __enter__(self) -> LeasedRedis:
@@ -91,7 +93,7 @@ class Lease(ConnectionPoolInterface):
         self.end()
 
     def __repr__(self) -> str:
-        state = "ended" if self._ended else "holding" if self._held else "open"
+        state = "ended" if self._ended else "holding" if self.held else "open"
         return f'<Lease of "{self.pool.alias}", {state}>'
 
     def __bool__(self) -> bool:
@@ -103,6 +105,44 @@ class Lease(ConnectionPoolInterface):
 
     # -- the pool of one ---------------------------------------------------------------
 
+    def take(self) -> None:
+        """Take the connection, if that has not happened yet; raises as `get_connection`.
+
+        Does nothing where each command is to borrow for itself.
+        """
+        if self.pool.hold != "command":
+            self.get_connection()
+            self._put_back()
+
+    def exchange(self, name: Any, packed: bytes) -> Any:
+        """Send an ordinary command, and return its reply; raises what redis-py does.
+
+        `MISSED` if something is not as usual (no connection yet, a long pause, state on it,
+        another thread, ...): nothing was sent, and `get_connection` knows what to do.
+        """
+        if not here[0] or self.is_talking or not self._turn.acquire(False):
+            return MISSED
+        try:
+            self.is_talking = True  # before the look: a signal handler may end the lease
+            now = monotonic()
+            for connection in self.held:
+                lane = connection.lane
+                if (
+                    lane is not None
+                    and not connection.pending
+                    and not connection.marks
+                    and self.depth == 0
+                    and now - self._used_at < LOOK_IN_LEASE_AFTER
+                    and self._takes_short_way
+                ):
+                    self._used_at = now
+                    connection.last = name
+                    return exchange(connection, lane, packed, now)
+            return MISSED
+        finally:
+            self.is_talking = False
+            self._turn.release()
+
     def get_connection(
         self, command_name: str | None = None, *keys: Any, **options: Any
     ) -> GuardedConnection:
@@ -113,21 +153,21 @@ class Lease(ConnectionPoolInterface):
         back within the pool's `timeout`, `LeaseError` after the end, in a fork's child, and
         to a signal handler or finalizer that interrupts a command of its own thread.
         """
-        if self._ended or self._pid != os.getpid():
+        if self._ended or self._pid != getpid():
             raise self._misuse()
         deadline = None
-        if not self._turn.acquire(blocking=False):
+        if not self._turn.acquire(False):
             deadline = Deadline(self.pool.timeout)  # one, for the turn and the pool
             if not self._turn.acquire(timeout=deadline.remaining()):
                 raise self._busy()
         try:
-            self._depth += 1
+            self.depth += 1
             if self._is_taking or self._is_interrupting():
                 raise self._interrupts()
-            if not self._held:
+            if not self.held:
                 return self._take(deadline)
-            connection = self._held[0]
-            if self._depth == 1:
+            connection = self.held[0]
+            if self.depth == 1:
                 self._look(connection)
             return connection
         except BaseException:
@@ -139,28 +179,30 @@ class Lease(ConnectionPoolInterface):
         if connection in self._extra:
             self._extra.remove(connection)
             self.pool.release(connection)
-        elif self._depth:
+        elif self.depth:
             self._put_back()
 
     def _take(self, deadline: Deadline | None) -> GuardedConnection:
         if self.waits_once and self._patience is not None:
             deadline = self._patience
-        deadline = deadline or Deadline(self.pool.timeout)
+        began = monotonic()
         try:
             self._is_taking = True
-            if self._held:  # a signal handler of this thread was quicker
-                return self._held[0]
-            connection = self.pool.borrow(deadline)
-            self._held.append(connection)
+            if self.held:  # a signal handler of this thread was quicker
+                return self.held[0]
+            connection = self.pool.get_connection(deadline=deadline)
+            self.held.append(connection)
         except (PoolExhaustedError, PoolUnavailableError):
             # A request that goes on after a refusal (a session that is optional, a view
             # with a fallback) would otherwise wait as many timeouts as it has commands.
-            self._patience = deadline
+            self._patience = deadline or Deadline(self.pool.timeout, began)
             raise
         finally:
             self._is_taking = False
         self._patience = None
-        self._sign(connection)
+        self._takes_short_way = self.pool.hold != "command" and not is_recording()
+        if self._holder is not None:
+            self._sign(connection)
         if self._ended:  # by another thread, while this one was waiting
             raise self._misuse()
         return connection
@@ -186,10 +228,10 @@ class Lease(ConnectionPoolInterface):
 
     def _put_back(self) -> None:
         """End this thread's turn, and with it what waited for that."""
-        self._depth -= 1
+        self.depth -= 1
         self._used_at = monotonic()
         try:
-            if self._depth == 0 and (self._ended or self.pool.hold == "command"):
+            if self.depth == 0 and (self._ended or self.pool.hold == "command"):
                 self._give_back_held()
         finally:
             try:
@@ -197,11 +239,16 @@ class Lease(ConnectionPoolInterface):
             except RuntimeError:
                 # A pipeline of a thread that has gone is collected in another one: the
                 # turn stays with the dead thread, and the end forfeits the connection.
-                self._depth += 1
+                self.depth += 1
+
+    def put_back_to(self, depth: int) -> None:
+        """Put the connection back as often as it takes until this thread has it `depth` times."""
+        for _ in range(self.depth - depth):
+            self._put_back()
 
     def take_extra(self) -> GuardedConnection:
         """Take one more connection, for pubsub() or monitor(); it comes back with the lease."""
-        if self._ended or self._pid != os.getpid():
+        if self._ended or self._pid != getpid():
             raise self._misuse()
         connection = self.pool.get_connection()
         self._extra.append(connection)
@@ -220,7 +267,7 @@ class Lease(ConnectionPoolInterface):
         still has the connection cannot go on. Raises `ConnectionPoolTimeoutError` when
         another thread keeps the connection for longer than the pool's `timeout`.
         """
-        if self._pid != os.getpid():
+        if self._pid != getpid():
             raise self._misuse()
         if not self._turn.acquire(timeout=self.pool.timeout):
             raise self._busy()
@@ -239,33 +286,36 @@ class Lease(ConnectionPoolInterface):
         try:
             self._end_held()
         finally:
-            self._give_back_extra()
+            if self._extra:
+                self._give_back_extra()
 
     def _end_held(self) -> None:
-        if self._pid != os.getpid():
+        if self._pid != getpid():
             self._give_back_held()  # after a fork: our copy of the socket only
-        elif self._turn.acquire(blocking=False):
+        elif self._turn.acquire(False):
             try:
                 self._give_back_held()
             finally:
                 self._turn.release()
-        elif not any(connection.is_dialling for connection in tuple(self._held)):
-            for connection in self._pop_held():
+        elif not any(connection.is_dialling for connection in tuple(self.held)):
+            connection = self._pop_held()
+            if connection is not None:
                 self.pool.forfeit(connection)
 
     def _give_back_held(self) -> None:
-        for connection in self._pop_held():
-            if self._depth:
-                # A pipeline of this thread still refers to it, and must not meet the next
-                # borrower there.
+        connection = self._pop_held()
+        if connection is not None:
+            if self.depth or self.is_talking:
+                # A pipeline of this thread still refers to it, or a command that a signal
+                # handler interrupts; neither must meet the next borrower there.
                 connection.disconnect()
             self.pool.release(connection)
 
-    def _pop_held(self) -> list[GuardedConnection]:
+    def _pop_held(self) -> GuardedConnection | None:
         try:
-            return [self._held.pop()]
+            return self.held.pop()
         except IndexError:
-            return []
+            return None
 
     def _give_back_extra(self) -> None:
         while self._extra:
@@ -282,17 +332,17 @@ class Lease(ConnectionPoolInterface):
     def is_watching(self) -> bool:
         """Tell whether this thread is between a WATCH and its EXEC on the connection."""
         mine: bool = self._turn._is_owned()  # type: ignore[attr-defined]
-        return mine and any("WATCH" in connection.marks for connection in tuple(self._held))
+        return mine and any("WATCH" in connection.marks for connection in tuple(self.held))
 
     def _is_interrupting(self) -> bool:
         """Tell whether this thread's own command, dial or look is not over yet.
 
-        By what ends in a `finally` without a call: `_depth` is too high for good when an
+        By what ends in a `finally` without a call: `depth` is too high for good when an
         exception strikes in the wrong moment.
         """
         return any(
             connection.is_busy or (self.is_talking and connection.pending)
-            for connection in tuple(self._held)
+            for connection in tuple(self.held)
         )
 
     def _interrupts(self) -> LeaseError:
@@ -336,6 +386,11 @@ class Lease(ConnectionPoolInterface):
     def connection_kwargs(self) -> dict[str, Any]:
         """The arguments that connections are made with."""
         return self.pool.connection_kwargs
+
+    @property
+    def himport_registry(self) -> Any:
+        """The pool's registry, of redis-py 8.1."""
+        return self.pool.himport_registry
 
     @property
     def max_connections(self) -> int:

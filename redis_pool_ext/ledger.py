@@ -21,21 +21,26 @@ import math
 import threading
 import weakref
 from collections import OrderedDict, deque
+from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from .circuit import Circuit, ServerFull
-from .errors import LeaseError
 from .life import Life
 from .report import Reported
-from .stats import Counters, PoolStats, snapshot
+from .stats import Counters, PoolStats, Tally, snapshot
 from .verdict import Verdict
 
 if TYPE_CHECKING:
     from .connection import GuardedConnection
 
 __all__ = ["Ledger", "Refusal", "Slot", "SlotState", "Waiter"]
+
+
+# A connection that was idle, and why it is to be closed; or None.
+Taken = tuple["GuardedConnection", str] | None
 
 
 class SlotState(Enum):
@@ -47,39 +52,52 @@ class SlotState(Enum):
     CLOSING = "closing"
 
 
+# Looking these up in their class takes as long as half a step below.
+IDLE, HELD = SlotState.IDLE, SlotState.HELD
+
+
 class Slot:
     """One of the pool's `max_connections` places; its connection holds it, or its dialler.
 
-    `since` is the moment (monotonic, seconds) of the last change between idle and held,
-    `idle_for` how long it had been idle when it was last taken, `expires_at` when it is
-    too old. `holder` is who has it, `site` where it was taken (if leaks are looked for),
-    and `is_late` whether that holder was reported for keeping it.
+    Moments (monotonic, seconds): `taken_at` when it was last lent, or its dial began,
+    `idle_since` when it last came back, `fresh_until` when it is in need of a look before it
+    is lent, `expires_at` when it is too old, `late_since` the `taken_at` of a holder who was
+    reported for keeping it. `holder` is who has it, `site` where it was taken (if leaks are
+    looked for), `tally` its part of the pool's counters.
     """
 
     __slots__ = (
         "__weakref__",
         "connection",
         "expires_at",
+        "fresh_until",
         "holder",
-        "idle_for",
-        "is_late",
+        "idle_since",
         "key",
-        "since",
+        "late_since",
         "site",
         "state",
+        "taken_at",
+        "tally",
     )
 
-    def __init__(self, key: int, now: float) -> None:
+    def __init__(self, key: int, now: float, tally: Tally) -> None:
         self.key = key
+        self.tally = tally
         self.state = SlotState.CONNECTING
-        self.since = now
-        self.idle_for = 0.0
+        self.taken_at = self.idle_since = now
         self.expires_at = math.inf
+        self.fresh_until = 0.0
         self.holder: str | None = None
         self.site: str | None = None
-        self.is_late = False
+        self.late_since: float | None = None
         # Weak: the connection holds its slot, and a cycle would not die at once.
         self.connection: weakref.ref[GuardedConnection] | None = None
+
+    @property
+    def idle_for(self) -> float:
+        """The seconds that it had been idle when it was last taken."""
+        return self.taken_at - self.idle_since
 
 
 class Refusal(Enum):
@@ -132,8 +150,10 @@ class Ledger:
         self.alias = alias
         self.max_connections = max_connections
         self.max_connecting = max_connecting
+        self.fresh_for = life.fresh_for
         self.max_waiting = max_waiting
         self.life = life
+        self._max_idle = math.inf if life.max_idle is None else life.max_idle
         self.circuit = Circuit()
         self.counters = Counters()
         self.generation = 0  # connections of an older one are not used again
@@ -151,49 +171,64 @@ class Ledger:
         self.graveyard: deque[weakref.ref[Slot]] = deque()
         # Released by a finalizer or signal handler while its thread had the lock.
         self.returned: deque[GuardedConnection] = deque()
+        self.lent: set[int] = set()  # keys; who removes one has the right to give it back
+        self.is_bounded = life.max_idle is not None
         self._slots: dict[int, weakref.ref[Slot]] = {}
+        self._tallies: dict[int, Tally] = {}
         self._connecting: set[int] = set()
         self._keys = count(1)
         self._tickets = count(1)
         self._early_tickets = count(-(2**62))  # less than those, for ever
         self.reported = Reported()
 
-    # -- taking and giving back ---------------------------------------------------------
+    # -- without the lock: single steps, each of them whole -------------------------------
 
     def take_idle(self, now: float) -> GuardedConnection | None:
         """Hand out the connection that was used last, if any; the surplus ones age."""
         try:
             connection = self.idle.pop()
-        except IndexError:  # a signal handler of this thread was quicker than the look
+        except IndexError:  # somebody else was quicker than the look
             return None
-        slot = connection.slot
-        assert slot is not None
-        slot.state = SlotState.HELD
-        slot.idle_for = now - slot.since
-        slot.since = now
-        self.counters.acquired += 1
+        slot: Slot = connection.slot  # type: ignore[assignment]  # while it is idle, and ours
+        self.lent.add(slot.key)
+        slot.tally.acquired += 1
+        slot.state = HELD
+        slot.taken_at = now
         return connection
 
-    def take_back(self, connection: GuardedConnection, dirt: str | None, now: float) -> str | None:
-        """Take a connection back: keep it, or return why it must be closed.
+    def claim(self, slot: Slot, now: float) -> bool:
+        """Take back what is lent; False if it is not. Of two who try, one is told True."""
+        try:
+            self.lent.remove(slot.key)
+        except KeyError:
+            return False
+        tally = slot.tally
+        tally.released += 1
+        tally.hold_seconds += now - slot.taken_at
+        return True
 
-        Raises `LeaseError`, with nothing changed, for one that is not out.
-        """
-        if self.graveyard:
-            self.bury()
-        slot = connection.slot
-        if slot is None or slot.state is not SlotState.HELD:
-            self.counters.double_releases += 1
-            raise LeaseError(
-                f'a connection of the pool "{self.alias}" was released twice; the second '
-                "release is ignored",
-                alias=self.alias,
-            )
-        self.count_hold(slot, now)
-        if dirt is not None:
+    def shelve(self, connection: GuardedConnection, slot: Slot, now: float) -> None:
+        """Put a connection on top of the idle ones; if somebody waits, `serve` is next."""
+        slot.state = IDLE
+        slot.holder = connection.last = None
+        slot.idle_since = now
+        slot.fresh_until = now + self.fresh_for
+        self.idle.append(connection)
+
+    # -- taking and giving back ---------------------------------------------------------
+
+    def take_in(
+        self, connection: GuardedConnection, slot: Slot, now: float, dirt: str | None = None
+    ) -> str | None:
+        """Keep a connection that nobody holds, or say why it must be closed."""
+        self.lent.discard(slot.key)
+        reason = dirt or self._excess(connection, slot, now)
+        if reason is not None:
             slot.state = SlotState.CLOSING
-            return dirt
-        return self.take_in(connection, slot, now)
+            return reason
+        self.shelve(connection, slot, now)
+        self.serve(now)
+        return None
 
     def _excess(self, connection: GuardedConnection, slot: Slot, now: float) -> str | None:
         """Say why a clean connection is not kept; None when it is."""
@@ -211,65 +246,56 @@ class Ledger:
             return "surplus"
         return None
 
-    def shelve(self, connection: GuardedConnection, slot: Slot, now: float) -> None:
-        """Put a connection on top of the idle ones, or into the hands of who waits."""
-        slot.state = SlotState.IDLE
-        slot.holder = connection.last = None
-        slot.is_late = False  # the housekeeper may have found it late in this moment
-        slot.since = now
-        self.idle.append(connection)
-        if self.queue:
-            self.serve(now)
+    def begin_generation(self, now: float) -> list[GuardedConnection]:
+        """End the life of all connections; return those that are idle, to be closed."""
+        self.generation += 1
+        self.generation_since = now
+        doomed: list[GuardedConnection] = []
+        while (taken := self.take_outdated()) is not None:
+            doomed.append(taken[0])
+        return doomed
 
-    def take_in(self, connection: GuardedConnection, slot: Slot, now: float) -> str | None:
-        """Take a clean connection, also one that nobody has had yet: keep it, or say why not."""
-        reason = self._excess(connection, slot, now)
-        if reason is not None:
-            slot.state = SlotState.CLOSING
-            return reason
-        self.shelve(connection, slot, now)
-        return None
+    def doubt(self, now: float) -> None:
+        """Note that a connection broke: those that idle since before that are suspect."""
+        self.doubted_at = now
+        for connection in self.idle:
+            slot = connection.slot
+            if slot is not None:
+                slot.fresh_until = 0.0
 
-    def take_aged(self, now: float) -> tuple[GuardedConnection, str] | None:
-        """Take one idle connection that is not lent any more, and say why; None when none is.
+    def take_outdated(self) -> Taken:
+        """Take one idle connection that came back while its generation ended."""
+        reason = "pool_closed" if self.is_closed else "drained"
+        return self._take_first(lambda each, _: each.generation != self.generation, reason)
+
+    def take_aged(self, now: float) -> Taken:
+        """Take one idle connection that is not lent any more; None when there is none.
 
         What `min_idle` keeps ready is no exception: it is renewed.
         """
-        for index, connection in enumerate(self.idle):  # the one that idles longest is first
-            slot = connection.slot
-            assert slot is not None
-            if now >= slot.expires_at:
-                return self._take_out(index), "expired"
-            if self.life.is_too_long(now - slot.since):
-                return self._take_out(index), "idle"
-        return None
+        return self._take_first(lambda _, slot: now >= slot.expires_at, "expired") or (
+            self._take_first(lambda _, slot: self.life.is_too_long(now - slot.idle_since), "idle")
+        )
 
-    def take_surplus(self) -> tuple[GuardedConnection, str] | None:
+    def take_surplus(self) -> Taken:
         """Take the connection that idles longest, while there are more than there may be."""
-        if self.idle and len(self._slots) > self.max_connections:
-            return self._take_out(0), "surplus"
+        is_over = len(self._slots) > self.max_connections
+        return self._take_first(lambda _, _slot: is_over, "surplus")
+
+    def take_unused_since(self, moment: float) -> Taken:
+        """Take one that idles since before `moment`."""
+        return self._take_first(lambda _, slot: slot.idle_since <= moment, "stale")
+
+    def _take_first(self, is_due: Callable[[GuardedConnection, Slot], bool], reason: str) -> Taken:
+        """Take the first one, of those that idle longest, to close it for `reason`."""
+        for connection in self.idle:  # others may add to it and take from it meanwhile
+            slot = connection.slot
+            if slot is not None and is_due(connection, slot):
+                with suppress(ValueError):  # it was lent in this moment
+                    self.idle.remove(connection)
+                    slot.state = SlotState.CLOSING
+                    return connection, reason
         return None
-
-    def take_unused_since(self, moment: float) -> tuple[GuardedConnection, str] | None:
-        """Take the connection that idles longest, if that is since before `moment`."""
-        if self.idle:
-            slot = self.idle[0].slot
-            assert slot is not None
-            if slot.since <= moment:
-                return self._take_out(0), "stale"
-        return None
-
-    def _take_out(self, index: int) -> GuardedConnection:
-        connection = self.idle.pop(index)
-        assert connection.slot is not None
-        connection.slot.state = SlotState.CLOSING
-        return connection
-
-    def count_hold(self, slot: Slot, now: float) -> None:
-        """Count one return, and the time that the connection was out."""
-        self.counters.released += 1
-        self.counters.hold_seconds += now - slot.since
-        slot.since = now
 
     # -- slots --------------------------------------------------------------------------
 
@@ -287,7 +313,8 @@ class Ledger:
 
     def open_slot(self, now: float) -> Slot:
         """Take a free slot to dial in."""
-        slot = Slot(next(self._keys), now)
+        slot = Slot(next(self._keys), now, Tally())
+        self._tallies[slot.key] = slot.tally
         self._slots[slot.key] = weakref.ref(slot, self.graveyard.append)
         self.connecting(slot)
         return slot
@@ -300,8 +327,9 @@ class Ledger:
     def connected(self, slot: Slot, now: float) -> None:
         """Note that the dial in this slot ended well; it is held by whoever dialled."""
         if slot.state is SlotState.CONNECTING:  # else its holder has had it for longer
+            self.lent.add(slot.key)
             slot.state = SlotState.HELD
-            slot.since = now
+            slot.taken_at = now
         slot.expires_at = self.life.expiry(now)
         self.circuit.succeeded()
         self.server_full.forget()
@@ -331,8 +359,21 @@ class Ledger:
 
     def close_slot(self, slot: Slot) -> None:
         """Free a slot; call `serve` after."""
-        self.not_connecting(slot.key)
-        self._slots.pop(slot.key, None)  # last: until then, `bury` would find it
+        self._forget(slot.key)
+
+    def _forget(self, key: int) -> None:
+        self.not_connecting(key)
+        self.lent.discard(key)
+        tally = self._tallies.pop(key, None)
+        if tally is not None:
+            self.counters.add_tally(tally)
+        self._slots.pop(key, None)  # last: until then, `bury` would find it
+        self.watch_bounds()
+
+    def watch_bounds(self) -> None:
+        """Note whether a connection that comes back may be one too many."""
+        is_over = len(self._slots) > self.max_connections
+        self.is_bounded = is_over or self.life.max_idle is not None
 
     def give_up(self, slot: Slot) -> None:
         """Free the slot of a caller who goes back into the queue."""
@@ -350,9 +391,8 @@ class Ledger:
         notes = len(self.graveyard)
         for key, ref in list(self._slots.items()):
             if ref() is None:
-                self.not_connecting(key)
                 self.counters.add_discard("lost")
-                del self._slots[key]
+                self._forget(key)
         for _ in range(notes):
             self.graveyard.popleft()
 
@@ -429,6 +469,7 @@ class Ledger:
         idle, connecting = len(self.idle), len(self._connecting)
         return snapshot(
             self.counters,
+            self._tallies.values(),
             alias=self.alias,
             max_connections=self.max_connections,
             in_use=len(self._slots) - idle - connecting,

@@ -1,4 +1,4 @@
-"""Packing commands so that a signal cannot crash the interpreter.
+"""Packing commands: quickly where they are ordinary, and never so that a signal crashes.
 
 hiredis 3.5 turns numbers into text with `PyObject_Repr`, which runs signal handlers, and
 does not look whether that failed: a handler that raises there (a worker's time limit, an
@@ -10,7 +10,23 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["NumbersAsText"]
+import redis.connection
+
+from .sticky import TWO_WORDS, Effect, effect
+
+__all__ = ["NumbersAsText", "pack_ordinary"]
+
+# An option of redis-py's; without it no command is ordinary.
+_hiredis: Any = getattr(redis.connection, "hiredis", None)
+
+# These types exactly, as in hiredis: it refuses bool and other subclasses.
+_NUMBERS = frozenset((int, float))
+_TEXTS = frozenset((str, bytes))
+
+# The words of each command that leaves nothing behind on its connection, by the spelling
+# that redis-py's methods use; None for any other first argument that was seen.
+_words: dict[Any, tuple[bytes, ...] | None] = {}
+_WORDS_MAX = 1024
 
 
 class NumbersAsText:
@@ -27,8 +43,56 @@ class NumbersAsText:
         return self._pack(*args)
 
 
-# These types exactly, as in hiredis: it refuses bool and other subclasses.
-_NUMBERS = frozenset((int, float))
+def pack_ordinary(args: tuple[Any, ...]) -> bytes | None:
+    """Pack a command that leaves nothing behind, and has ordinary arguments.
+
+    None: it is another one, or cannot be packed; redis-py's serializer is to have it.
+    """
+    try:
+        words = _words[args[0]]
+    except (KeyError, IndexError, TypeError):  # new, none, or not hashable
+        words = _learn(args)
+    if words is None:
+        return None
+    for arg in args:
+        if type(arg) not in _TEXTS:
+            return _pack_with_numbers(words, args)
+    return _packed((*words, *args[1:]))
+
+
+def _pack_with_numbers(words: tuple[bytes, ...], args: tuple[Any, ...]) -> bytes | None:
+    if all(type(arg) in _TEXTS or type(arg) in _NUMBERS for arg in args):
+        return _packed((*words, *map(_as_text, args[1:])))
+    return None
+
+
+def _packed(args: tuple[Any, ...]) -> bytes | None:
+    try:
+        packed: bytes = _hiredis.pack_command(args)
+    except (TypeError, ValueError):  # text that has no UTF-8: redis-py's own error, please
+        return None
+    return packed
+
+
+def _learn(args: tuple[Any, ...]) -> tuple[bytes, ...] | None:
+    """Look at a first argument that was not seen before."""
+    name = args[0] if args else None
+    if type(name) is not str or len(_words) >= _WORDS_MAX:
+        return None
+    words = _words[name] = _words_of(name) if _is_ordinary(name) else None
+    return words
+
+
+def _is_ordinary(name: str) -> bool:
+    if _hiredis is None or not name.strip() or name in TWO_WORDS:
+        return False
+    # redis-py rewrites HIMPORT, and finds callbacks for names in lower case, too.
+    is_plain = name == name.upper() and not name.startswith("HIMPORT")
+    return is_plain and effect((name,)) is Effect.NONE
+
+
+def _words_of(name: str) -> tuple[bytes, ...]:
+    return tuple(name.encode().split())
 
 
 def _as_text(arg: Any) -> Any:

@@ -21,10 +21,11 @@ from .client import ClientFactory
 from .config import PoolConfig, check_connection_arguments, check_pool_arguments
 from .connection import GuardedConnection
 from .deadline import Deadline
-from .forks import ProcessLock
+from .forks import getpid, here, in_child
 from .interface import ConnectionPoolInterface, PoolInterface
 from .keeping import Keeping
 from .lease import Lease
+from .ledger import HELD, Slot
 from .life import Life
 from .report import caller_site
 from .waiting import GLANCE
@@ -106,7 +107,6 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
             max_lifetime=max_lifetime,
             validate_after=validate_after,
         )
-        self._fresh_for = self.life.fresh_for
         self.leak_detection_threshold = leak_detection_threshold
         self.housekeeping_interval = housekeeping_interval
         self._start_books(closed=False)
@@ -143,31 +143,43 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
         return Lease(self, holder, waits_once=waits_once)
 
     def get_connection(
-        self, command_name: str | None = None, *keys: Any, **options: Any
+        self,
+        command_name: str | None = None,
+        *keys: Any,
+        deadline: Deadline | None = None,
+        **options: Any,
     ) -> GuardedConnection:
         """Take a connection that is ready for a command; the caller owes a `release`.
 
-        The arguments are redis-py's, and ignored. Raises `ConnectionPoolTimeoutError`
-        after `timeout` seconds, `PoolQueueFullError`, `PoolUnavailableError` when the
-        server cannot be reached, `PoolClosedError`; and the server's own answer where
-        that is a refused password or database.
+        Waits at most `timeout` seconds, or until the `deadline`; the other arguments are
+        redis-py's, and ignored. Raises `ConnectionPoolTimeoutError` then, `PoolQueueFullError`,
+        `PoolUnavailableError` when the server cannot be reached, `PoolClosedError`; and the
+        server's own answer where that is a refused password or database.
         """
-        return self.borrow(None)
-
-    def borrow(self, deadline: Deadline | None) -> GuardedConnection:
-        """Do what `get_connection` does before `deadline`; None: within `timeout`."""
-        if self._pid != os.getpid():
-            self.after_fork()
-        now = monotonic()
+        if not here[0]:
+            getpid()
         ledger = self._ledger
-        connection = None
-        with self._lock:
-            if ledger.idle and not ledger.queue and not ledger.is_paused:
-                connection = ledger.take_idle(now)
         if ledger.graveyard or ledger.returned:
             self._settle()
-        if connection is None or not self._is_fresh(connection):
-            connection = self._get_with_care(connection, deadline or Deadline(self.timeout))
+        # What follows is Ledger.take_idle(), in one piece with this as in release().
+        try:
+            connection = None if ledger.queue or ledger.is_paused else ledger.idle.pop()
+        except IndexError:
+            connection = None
+        if connection is not None:
+            slot: Slot = connection.slot  # type: ignore[assignment]  # while it was idle
+            now = monotonic()
+            ledger.lent.add(slot.key)
+            slot.tally.acquired += 1
+            slot.state = HELD
+            slot.taken_at = now
+            if (
+                now < slot.fresh_until
+                and connection.generation == ledger.generation
+                and self.leak_detection_threshold is None
+            ):
+                return connection
+        connection = self._get_with_care(connection, deadline or Deadline(self.timeout))
         if self.leak_detection_threshold is not None and connection.slot is not None:
             connection.slot.site = caller_site()
         return connection
@@ -263,28 +275,23 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
 
     def after_fork(self) -> None:
         """Start anew in the child: the parent's sockets are closed here, not shut down."""
-        with _fork_lock.mine():
-            if self._pid == os.getpid():
-                return
-            before = self._ledger
-            self._start_clients()
-            self._start_books(closed=before.is_closed, paused=before.is_paused)
+        if self._pid == os.getpid():
+            return
+        before = self._ledger
         # Those that are out, too: a `with` block that unwinds in the child would talk on
         # the parent's socket.
         for slot in before.slots():
             connection = slot.connection() if slot.connection is not None else None
             if connection is not None:
                 connection.retire()
+        self._start_clients()
+        self._start_books(closed=before.is_closed, paused=before.is_paused)
 
 
 _pools: weakref.WeakSet[RedisPool] = weakref.WeakSet()
-# Held while a pool starts anew after a fork that ran no hooks (uWSGI forks in C).
-_fork_lock = ProcessLock()
 
 
-def _after_fork_in_child() -> None:
+@in_child
+def _start_anew() -> None:
     for pool in list(_pools):
         pool.after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

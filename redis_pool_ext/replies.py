@@ -28,13 +28,14 @@ class ReplySocket:
     `is_first` is to be set before each reply. Only what redis-py's parsers call is here.
     """
 
-    __slots__ = ("_began", "_got", "_plain", "_recv_into", "is_first", "pending")
+    __slots__ = ("_began", "_error", "_got", "_plain", "_recv_into", "is_first", "pending")
 
     def __init__(self, plain: socket.socket) -> None:
         self._plain = plain
         self._recv_into = plain.recv_into
         self._began = 0.0
         self._got = 0
+        self._error: OSError | None = None
         self.is_first = True
         if hasattr(plain, "pending"):  # TLS, and the parser asks whether it is there
             self.pending = plain.pending
@@ -61,7 +62,17 @@ class ReplySocket:
         self._count(len(data))
         return data
 
+    def go_on(self, began: float, error: OSError | None) -> None:
+        """Take over from somebody who did the first read at `began`, and met `error`."""
+        self.is_first = False
+        self._began = began
+        self._got = 0
+        self._error = error
+
     def _in_time(self, read: Callable[[Any], T], argument: Any) -> T:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
         limit = self._plain.gettimeout()
         if not limit:  # for ever, or not at all
             return read(argument)

@@ -45,7 +45,7 @@ class Reported:
 
 def holders(slots: Iterable[Slot], now: float) -> str:
     """Say who has which connection for how long, the one who has it longest first."""
-    held = sorted(slots, key=lambda slot: slot.since)
+    held = sorted(slots, key=lambda slot: slot.taken_at)
     return "; ".join(describe(slot, now) for slot in held) or "nobody"
 
 
@@ -55,7 +55,7 @@ def describe(slot: Slot, now: float) -> str:
     command = connection.last_command if connection is not None else None
     taken = f", taken at {slot.site}" if slot.site is not None else ""
     return (
-        f"{slot.holder or NOBODY} for {now - slot.since:.1f} s{taken} "
+        f"{slot.holder or NOBODY} for {now - slot.taken_at:.1f} s{taken} "
         f"(last command: {command or 'none'})"
     )
 

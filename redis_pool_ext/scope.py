@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from .client import LeasedRedis
+from .forks import getpid
 from .pool import RedisPool
 
 __all__ = ["Scope", "current_scope", "enter_scope", "lease_scope", "leave_scope"]
@@ -30,7 +30,7 @@ class Scope:
         self._label = label
         self._clients: dict[RedisPool, LeasedRedis] = {}
         self._ended = False
-        self._pid = os.getpid()
+        self._pid = getpid()
 
     def client(self, pool: RedisPool) -> LeasedRedis:
         """Return this scope's client for `pool`, the same one each time."""
@@ -73,7 +73,7 @@ class Scope:
     @property
     def is_inherited(self) -> bool:
         """Tell whether this is a scope of the parent, in a child of a fork."""
-        return self._pid != os.getpid()
+        return self._pid != getpid()
 
     def end(self) -> None:
         """Give everything back; twice is fine. Every lease ends, also if one fails to."""

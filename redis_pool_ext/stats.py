@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
 __all__ = ["Counters", "PoolStats", "snapshot"]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one slot counts for itself: only who has its connection writes, without a lock."""
+
+    acquired: int = 0
+    released: int = 0
+    hold_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -41,6 +50,11 @@ class Counters:
         self.waited += not before
         self.wait_seconds += seconds
         self.wait_seconds_max = max(self.wait_seconds_max, before + seconds)
+
+    def add_tally(self, tally: Tally) -> None:
+        """Add what a slot has counted, which is gone."""
+        for each in fields(Tally):
+            setattr(self, each.name, getattr(self, each.name) + getattr(tally, each.name))
 
     def add_end(self, name: str) -> None:
         """Count one request for a connection, under the name of how it ended."""
@@ -119,10 +133,13 @@ class PoolStats:
         return _frozen, (self.as_dict(),)
 
 
-def snapshot(counters: Counters, **sizes: Any) -> PoolStats:
-    """Freeze the counters together with the sizes of this moment."""
+def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) -> PoolStats:
+    """Freeze the counters, the slots' own included, together with the sizes of this moment."""
     # Not asdict(): that copies deeply, and the pool's lock is held here.
     totals = {name: getattr(counters, name) for name in Counters.__slots__}
+    for tally in tallies:
+        for name in Tally.__slots__:
+            totals[name] += getattr(tally, name)
     return _frozen(sizes | totals)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .blocking import BLOCKING
 
-__all__ = ["REPLAYED", "STREAMING", "Effect", "effect", "name_of"]
+__all__ = ["REPLAYED", "STREAMING", "TWO_WORDS", "Effect", "effect", "name_of"]
 
 
 class Effect(Enum):
@@ -52,7 +52,7 @@ _HARMLESS_CLIENT = frozenset({
     "UNBLOCK", "UNPAUSE",
 })  # fmt: skip
 # Their second word is a part of their name; what follows any other is data.
-_TWO_WORDS = ("CLIENT", "SCRIPT")
+TWO_WORDS = ("CLIENT", "SCRIPT")
 
 # What a first argument means, by its spelling: programs use few, so this stays small.
 _known: dict[Any, Effect | None] = {}
@@ -66,7 +66,7 @@ def name_of(args: tuple[Any, ...]) -> str:
     `execute_command("AUTH password")`, too.
     """
     words = _words(args[0])
-    if words[0] not in _TWO_WORDS:
+    if words[0] not in TWO_WORDS:
         return words[0]
     if len(words) == 1 and len(args) > 1:
         words += _words(args[1])
@@ -87,7 +87,7 @@ def _learn(args: tuple[Any, ...]) -> Effect | None:
     if not args:
         return Effect.NONE
     words = _words(args[0])
-    is_decided_later = len(words) == 1 and words[0] in _TWO_WORDS
+    is_decided_later = len(words) == 1 and words[0] in TWO_WORDS
     found = None if is_decided_later else _effect_of(name_of(args))
     if isinstance(args[0], str | bytes) and len(_known) < _KNOWN_MAX:
         _known[args[0]] = found

@@ -158,7 +158,7 @@ def any_client(request, url) -> Iterator[redis.Redis]:
 
 
 def timeout_of(client: redis.Redis) -> float | None:
-    return client.connection_pool._held[0]._sock.gettimeout()
+    return client.connection_pool.held[0]._sock.gettimeout()
 
 
 def blocked_clients(admin: redis.Redis) -> int:
@@ -269,7 +269,7 @@ class TestSilentServer:
         proxy.cut()
         with pytest.raises(redis.ConnectionError):
             waiting.result()
-        assert client.connection_pool._held[0]._patience == 0.0
+        assert client.connection_pool.held[0]._patience == 0.0
         assert client.ping()
 
         assert timeout_of(client) == SOCKET_TIMEOUT

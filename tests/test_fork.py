@@ -12,7 +12,7 @@ import redis
 import redis_pool_ext
 from redis_pool_ext import LeaseError, RedisPool, get_pool
 
-from .support.forks import FORK_WARNS, in_child
+from .support.forks import FORK_WARNS, in_child, pretend_to_be_the_child
 from .support.threads import spawn
 
 pytestmark = FORK_WARNS
@@ -95,7 +95,8 @@ def test_fork_without_hooks_is_noticed(url):
     with RedisPool.from_url(url) as pool:
         pool.release(pool.get_connection())
         inherited = pool._ledger.idle[0]
-        pool._pid = inherited.pid = -1  # as if this were the child
+        inherited.pid = -1
+        pretend_to_be_the_child(pool)
 
         fresh = pool.get_connection()
         assert fresh is not inherited

@@ -18,6 +18,7 @@ from redis_pool_ext import (
     RedisPool,
 )
 
+from .support.forks import pretend_to_be_the_child
 from .support.stub import StubConnection
 from .support.threads import spawn, wait_until
 from .test_fork import in_child
@@ -373,7 +374,7 @@ class TestWarmUp:
         """A fork without hooks (uWSGI's) is noticed: the child dials its own."""
         pool = stub_pool()
         parents = leave_idle(pool, 2)
-        pool._pid = -1  # as if this were the child
+        pretend_to_be_the_child(pool)
 
         assert pool.warm_up(1) == 1
         assert pool.stats().created == 1
@@ -459,7 +460,7 @@ class TestResize:
         """A fork copies the size that is in force."""
         pool = stub_pool(4)
         pool.resize(2)
-        pool._pid = -1  # as if this were the child
+        pretend_to_be_the_child(pool)
         kept = [pool.get_connection() for _ in range(2)]
 
         assert pool.stats().max_connections == 2
@@ -563,7 +564,7 @@ class TestPause:
             client.ping()
             pool.pause()
             assert client.ping()
-            client.connection_pool._held[0].disconnect()
+            client.connection_pool.held[0].disconnect()
             assert client.ping()
             assert pool.stats().created == 2
 

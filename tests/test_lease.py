@@ -471,7 +471,7 @@ class TestLook:
     def cut(self, proxy: FaultyProxy, client: redis.Redis) -> None:
         """Close the leased connection from outside, and see it arrive."""
         proxy.cut()
-        connection = client.connection_pool._held[0]
+        connection = client.connection_pool.held[0]
         wait_until(lambda: not looks_alive(connection))
         connection._sock.settimeout(connection.socket_timeout)  # as it was before our look
 
@@ -567,7 +567,7 @@ class TestThreads:
         client = lease.client()
         client.ping()
         blocked = spawn(client.blpop, "nothing", 0)
-        wait_until(lambda: lease._depth == 1 and lease._held[0].pending == 1)
+        wait_until(lambda: lease.is_talking and lease.held[0].pending == 1)
         lease.end()
 
         with pytest.raises(redis.RedisError):
@@ -586,7 +586,7 @@ class TestThreads:
             client = lease.client()
             client.ping()
             proxy.delay = 0.2
-            lease._held[0].disconnect()
+            lease.held[0].disconnect()
             dialling = spawn(client.ping)
             wait_until(lambda: pool.stats().connecting == 1)
             lease.end()

@@ -359,7 +359,7 @@ class TestBalance:
             connection = pool.get_connection()
             pool.release(connection)
             connection._sock.close()
-            pool._ledger.doubted_at = time.monotonic()
+            pool._ledger.doubt(time.monotonic())
             pool.release(pool.get_connection())
             stats = pool.stats()
 

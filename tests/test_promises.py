@@ -210,7 +210,7 @@ class TestLease:
             ended = pool.lease()
             client = ended.client()
             client.ping()
-            [connection] = ended._held
+            [connection] = ended.held
             connection.disconnect()
             where = dialling if step == "Deadline" else connection
             original = getattr(where, step)

@@ -241,13 +241,16 @@ class TestLeaks:
 
     def test_return_that_meets_the_round_leaves_no_mark(self, pool, clock, caplog, monkeypatch):
         """Found late in the middle of its return: the next holder is not blamed."""
-        ledger = pool._ledger
-        take_back = ledger.take_back
         kept = pool.get_connection()
         clock.advance(11)
-        with monkeypatch.context() as patch:
-            patch.setattr(ledger, "take_back", lambda *a: (pool.keep_house(), take_back(*a))[1])
-            pool.release(kept)
+
+        class Shelf(list):
+            def append(self, connection):
+                pool.keep_house()
+                super().append(connection)
+
+        monkeypatch.setattr(pool._ledger, "idle", Shelf())
+        pool.release(kept)
         caplog.clear()
         pool.release(pool.get_connection())
 

@@ -113,7 +113,8 @@ def test_generation_ends_at_most_once_a_second(pool, replica, clock, caplog):
 def test_two_that_come_back_together_end_it_once(pool, replica, caplog):
     """The second return meets the first in the middle of its report."""
     one, two = pool.get_connection(), pool.get_connection()
-    one.read_only = two.read_only = True
+    one.turn_read_only()
+    two.turn_read_only()
     others = [two]
 
     class Returns(logging.Handler):
@@ -137,7 +138,7 @@ def test_error_of_an_older_generation_is_no_news(pool, replica, clock):
     late = pool.get_connection()
     write(pool.client)
     clock.advance(GENERATION_AT_LEAST + 1)
-    late.read_only = True
+    late.turn_read_only()
     pool.release(late)
 
     assert pool.stats().generation == 1

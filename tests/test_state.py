@@ -34,7 +34,7 @@ class TestMarks:
         """The reconnect inside the send does not wipe the mark of what is sent."""
         with pool.lease() as client:
             client.ping()
-            client.connection_pool._held[0].disconnect()  # as after a failed command
+            client.connection_pool.held[0].disconnect()  # as after a failed command
             client.execute_command(*command)
         with pool.lease() as other:
             assert other.client_info()["db"] == 0

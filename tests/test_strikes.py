@@ -55,7 +55,7 @@ def test_strike_while_an_idle_connection_is_lent_and_returned(pool):
     def scenario():
         pool.release(pool.get_connection())
 
-    assert strike(pool, scenario) > 10
+    assert strike(pool, scenario) > 5
 
 
 def test_strike_while_a_new_connection_is_dialled(pool):

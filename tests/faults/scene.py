@@ -75,7 +75,7 @@ def assert_whole(pool: RedisPool) -> None:
     assert (stats.in_use, stats.waiting, stats.connecting) == (0, 0, 0), stats
 
     patient = Deadline(10)
-    taken = [pool.borrow(patient) for _ in range(pool.max_connections)]
+    taken = [pool.get_connection(deadline=patient) for _ in range(pool.max_connections)]
     questions = [f"question {number}".encode() for number in range(len(taken))]
     for connection, question in zip(taken, questions, strict=True):
         connection.send_command("ECHO", question)

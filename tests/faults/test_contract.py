@@ -61,10 +61,10 @@ class TestFailover:
         with pool.lease() as client:
             with pytest.raises(redis.exceptions.ReadOnlyError):
                 client.set(KEY, "text")
-            before = client.connection_pool._held[0]._sock
+            before = client.connection_pool.held[0]._sock
             admin.execute_command("REPLICAOF", "NO", "ONE")
             assert client.set(KEY, "text")
-            assert client.connection_pool._held[0]._sock is not before
+            assert client.connection_pool.held[0]._sock is not before
         assert_whole(pool)
 
     def test_readonly_for_ever_is_no_storm_of_dials(self, pool):
@@ -208,7 +208,7 @@ class TestLookBeforeSending:
         """Nothing was sent and no state is lost: one silent dial."""
         with pool.lease() as client:
             client.ping()
-            held = client.connection_pool._held[0]
+            held = client.connection_pool.held[0]
             admin.client_kill_filter(_type="normal", skipme=True)
             wait_until(lambda: not looks_alive(held))
             age(client)
@@ -220,7 +220,7 @@ class TestLookBeforeSending:
         """The look finds the socket dead, and the silent dial finds nobody."""
         with pool.lease() as client:
             client.ping()
-            held = client.connection_pool._held[0]
+            held = client.connection_pool.held[0]
             server.stop()
             wait_until(lambda: not looks_alive(held))
             age(client)

@@ -73,7 +73,7 @@ def test_timeout_is_back_after_a_reply_in_pieces(pool, proxy, clock):
         proxy.drip(SOCKET_TIMEOUT / 25)
         assert client.get(KEY) == VALUE
         proxy.resume()
-        assert client.connection_pool._held[0]._sock.gettimeout() == SOCKET_TIMEOUT
+        assert client.connection_pool.held[0]._sock.gettimeout() == SOCKET_TIMEOUT
         proxy.swallow()
         with pytest.raises(redis.TimeoutError), clock.bounded(SOCKET_TIMEOUT + OWN_TIMEOUT):
             client.get(KEY)

@@ -210,7 +210,7 @@ class TestThrownOut:
         """Going on would be in another database: one error, and no lease in a wrong state."""
         with pool.lease() as client:
             client.select(3)
-            connection = client.connection_pool._held[0]
+            connection = client.connection_pool.held[0]
             kill_all(admin)
             wait_until(lambda: not looks_alive(connection))
             with pytest.raises(redis.ConnectionError):

@@ -38,6 +38,8 @@ class Play:
         self.watch = Watch(self.pool, self.sockets)
         lock = TurnRLock(scheduler, lambda: self.watch.look(scheduler.now, lock.asked_at))
         self.pool._lock = lock  # type: ignore[assignment]
+        self._switch_at_steps()
+        scheduler.at_rest = lambda: self.watch.look_at_rest(scheduler.now)
         self.tasks: list[Callable[[], object]] = []
         self.started = self.dropped = 0
         self.ends: Counter[str] = Counter()
@@ -47,7 +49,22 @@ class Play:
 
     def switch_in_ledger(self) -> None:
         """Make each call of the ledger a switch point, too."""
-        self.pool._ledger.__class__ = _switching(self.scheduler)
+        self.pool._ledger.__class__ = _switching(self.scheduler, Ledger)
+
+    def _switch_at_steps(self) -> None:
+        """Make each step that the pool takes without its lock a switch point."""
+        ledger = self.pool._ledger
+        ledger.idle = _switching(self.scheduler, list, "append", "pop", "remove")(ledger.idle)
+        ledger.lent = _switching(self.scheduler, set, "remove", "discard")(ledger.lent)
+        ledger.lent.__class__.add = self._switch_and_note(set.add)
+
+    def _switch_and_note(self, add: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
+        def call(lent: Any, key: int) -> None:
+            self.scheduler.switch()
+            add(lent, key)
+            self.watch.took()
+
+        return call
 
     @contextmanager
     def instant_dials(self) -> Iterator[None]:
@@ -64,7 +81,7 @@ class Play:
         self.watch.begin()
         was_closed = self.is_closed
         try:
-            connection = self.pool.borrow(Deadline(timeout))
+            connection = self.pool.get_connection(deadline=Deadline(timeout))
         except LeaseError:
             raise  # a mistake of the pool's: nothing here is lent twice, or too late
         except PoolQueueFullError:
@@ -76,6 +93,7 @@ class Play:
             self.ends[type(error).__name__] += 1
             return None
         self.ends["served"] += 1
+        self.watch.served(self.scheduler.now)
         assert not was_closed, "a connection of a closed pool was lent"
         assert connection not in self.out, "one connection lent to two"
         assert connection in self.sockets, "a closed connection was lent"
@@ -84,7 +102,8 @@ class Play:
 
     def give_back(self, connection: Any) -> None:
         self.out.remove(connection)
-        self.pool.release(connection)
+        with self.watch.returning():
+            self.pool.release(connection)
 
     def use(self, timeout: float, seconds: float, spoil: Callable[[Any], None] = id) -> None:
         """Borrow, do something for a while, and give back."""
@@ -135,7 +154,9 @@ class Play:
         assert len(set(taken)) == self.pool.max_connections
 
 
-def _switching(scheduler: Scheduler) -> type[Ledger]:
+def _switching(scheduler: Scheduler, base: type[Any], *names: str) -> type[Any]:
+    """Return a class whose methods (those that change something) are switch points."""
+
     def switching(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             scheduler.switch()
@@ -145,7 +166,11 @@ def _switching(scheduler: Scheduler) -> type[Ledger]:
 
     methods = {
         name: switching(method)
-        for name, method in vars(Ledger).items()
-        if callable(method) and not name.startswith("__") and name not in ("stats", "slots")
+        for name, method in vars(base).items()
+        if callable(method) and (name in names if names else _is_a_step(name))
     }
-    return type("SwitchingLedger", (Ledger,), methods)
+    return type(f"Switching{base.__name__}", (base,), methods)
+
+
+def _is_a_step(name: str) -> bool:
+    return not name.startswith("__") and name not in ("stats", "slots")

@@ -79,7 +79,7 @@ class Stage:
         def task() -> None:
             self._play.watch.begin()
             try:
-                connection = self.pool.borrow(Deadline(float(timeout or 5)))
+                connection = self.pool.get_connection(deadline=Deadline(float(timeout or 5)))
             except RedisPoolError as error:
                 self._refused[name] = type(error).__name__
                 return

@@ -90,7 +90,7 @@ class Borrower(threading.Thread):
 
 def attempt(pool: RedisPool, patience: float) -> tuple[Any, str]:
     try:
-        return pool.borrow(Deadline(patience)), "acquired"
+        return pool.get_connection(deadline=Deadline(patience)), "acquired"
     except (RedisPoolError, Strike) as error:
         return None, ENDS_BY_ERROR[type(error).__name__]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import gc
 import os
 import random
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ import redis
 
 from redis_pool_ext import RedisPool
 from redis_pool_ext.deadline import Deadline
-from redis_pool_ext.ledger import Ledger, SlotState, Waiter
+from redis_pool_ext.ledger import Ledger, Waiter
 
 from ..support.stub import StubConnection
 from .play import Play
@@ -379,42 +379,51 @@ def newest_is_served_first(monkeypatch):
 
 
 def newcomer_dials_past_the_queue(monkeypatch):
-    borrow = RedisPool.borrow
+    get = RedisPool.get_connection
 
-    def barge(self: RedisPool, deadline: Deadline | None) -> Any:
+    def barge(self: RedisPool, deadline: Deadline | None = None) -> Any:
         with self._lock:
             stats = Ledger.stats(self._ledger)
             is_free = stats.in_use + stats.idle + stats.connecting < stats.max_connections
             slot = self._ledger.open_slot(0.0) if is_free else None
-        return self._dial(slot, deadline) if slot is not None else borrow(self, deadline)
+        return self._dial(slot, deadline) if slot is not None else get(self, deadline=deadline)
 
-    monkeypatch.setattr(RedisPool, "borrow", barge)
+    monkeypatch.setattr(RedisPool, "get_connection", barge)
 
 
 def newcomer_takes_what_the_queue_waits_for(monkeypatch):
-    """The return puts it on the shelf, wakes nobody, and serves in a second step."""
-    shelve, release = Ledger.shelve, RedisPool.release
+    """It does not look at the queue before it takes what was just put back."""
+    get = RedisPool.get_connection
 
-    def shelve_only(self: Ledger, *args: Any) -> None:
-        queue, self.queue = self.queue, OrderedDict()
-        shelve(self, *args)
-        self.queue = queue
+    def barge(self: RedisPool, deadline: Deadline | None = None) -> Any:
+        return self._ledger.take_idle(0.0) or get(self, deadline=deadline)
 
-    def release_in_two_steps(self: RedisPool, connection: Any) -> None:
-        release(self, connection)
-        with self._lock:
-            self._ledger.serve(0.0)
-
-    monkeypatch.setattr(Ledger, "shelve", shelve_only)
-    monkeypatch.setattr(RedisPool, "release", release_in_two_steps)
+    monkeypatch.setattr(RedisPool, "get_connection", barge)
 
 
 def return_wakes_nobody(monkeypatch):
-    def shelve(self: Ledger, connection: Any, slot: Any, now: float) -> None:
-        slot.state, slot.since = SlotState.IDLE, now
-        self.idle.append(connection)
+    monkeypatch.setattr(RedisPool, "_hand_over", lambda _self: None)
 
-    monkeypatch.setattr(Ledger, "shelve", shelve)
+
+def return_looks_at_the_queue_first(monkeypatch):
+    """Who queues up after that look, and before the connection is there, waits in vain."""
+    release, hand_over = RedisPool.release, RedisPool._hand_over
+    saw_nobody: set[int] = set()
+
+    def look_first(self: RedisPool, connection: Any) -> None:
+        if not self._ledger.queue:
+            saw_nobody.add(get_ident())
+        try:
+            release(self, connection)
+        finally:
+            saw_nobody.discard(get_ident())
+
+    def hand_over_late(self: RedisPool) -> None:
+        if get_ident() not in saw_nobody:
+            hand_over(self)
+
+    monkeypatch.setattr(RedisPool, "release", look_first)
+    monkeypatch.setattr(RedisPool, "_hand_over", hand_over_late)
 
 
 def freed_slot_wakes_nobody(monkeypatch):
@@ -454,15 +463,14 @@ def struck_waiter_keeps_its_gift(monkeypatch):
 
 
 def connection_is_lent_and_kept(monkeypatch):
-    take_idle = Ledger.take_idle
+    get = RedisPool.get_connection
 
-    def lend(self: Ledger, now: float) -> Any:
-        connection = take_idle(self, now)
-        if connection is not None:
-            self.idle.append(connection)
+    def lend(self: RedisPool, deadline: Deadline | None = None) -> Any:
+        connection = get(self, deadline=deadline)
+        self._ledger.idle.append(connection)
         return connection
 
-    monkeypatch.setattr(Ledger, "take_idle", lend)
+    monkeypatch.setattr(RedisPool, "get_connection", lend)
 
 
 def pool_dials_one_too_many(monkeypatch):
@@ -483,22 +491,21 @@ def close_forgets_who_waits(monkeypatch):
 
 
 def pause_is_for_the_queue_only(monkeypatch):
-    borrow = RedisPool.borrow
+    get = RedisPool.get_connection
 
-    def barge(self: RedisPool, deadline: Deadline | None) -> Any:
-        with self._lock:
-            connection = self._ledger.take_idle(0.0) if self._ledger.idle else None
-        return connection or borrow(self, deadline)
+    def barge(self: RedisPool, deadline: Deadline | None = None) -> Any:
+        return self._ledger.take_idle(0.0) or get(self, deadline=deadline)
 
-    monkeypatch.setattr(RedisPool, "borrow", barge)
+    monkeypatch.setattr(RedisPool, "get_connection", barge)
 
 
 PLANTED = [
     (expired_one_is_served, more_users_than_connections, "expired"),
     (newest_is_served_first, more_users_than_connections, "overtaken: the queue"),
     (newcomer_dials_past_the_queue, connections_come_back_dirty, "did not queue"),
-    (newcomer_takes_what_the_queue_waits_for, more_users_than_connections, "are idle"),
+    (newcomer_takes_what_the_queue_waits_for, more_users_than_connections, "did not queue"),
     (return_wakes_nobody, more_users_than_connections, "are idle"),
+    (return_looks_at_the_queue_first, more_users_than_connections, "are idle"),
     (freed_slot_wakes_nobody, dials_fail, "nobody dials"),
     (gift_is_not_announced, more_users_than_connections, "not woken"),
     (gift_of_the_last_moment_is_lost, more_users_than_connections, "lost"),
@@ -517,7 +524,7 @@ def test_planted_bug_is_found(plant, scenario, finding, monkeypatch):
     """Within a few random schedules, and for the right reason."""
     plant(monkeypatch)
     with pytest.raises(AssertionError, match=finding):
-        run_all(scenario, range(100))
+        run_all(scenario, range(1000))
 
 
 # -- what the schedules have found --------------------------------------------------------------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import get_ident
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,6 @@ from redis_pool_ext.ledger import Ledger, SlotState, Waiter
 from ..support.stub import StubConnection
 
 ENDS = ("acquired", "timed_out", "queue_full", "unavailable", "closed", "failed", "cancelled")
-_TAKEN = (SlotState.CONNECTING, SlotState.HELD)
 
 
 class ServerFull(redis.ConnectionError):
@@ -63,30 +62,58 @@ def ended(stats: PoolStats) -> int:
     return sum(getattr(stats, end) for end in ENDS)
 
 
-# Whether a waiter waits for its first turn, and its number among its like.
-Place = tuple[bool, int, int]
-
-
 class Watch:
     """Looks at a pool each time that its lock is let go, and remembers what was there before.
 
     One that was given something, and comes back because it was no good, is before all who had
     nothing yet. After the pool shrank, those that were there may stay, and are followed down.
+
+    An idle connection is taken and put back without the lock. So who took it is asked when it
+    has it (`served`), and what is idle is judged when nobody is on the way back (`returning`).
     """
 
     def __init__(self, pool: RedisPool, open_sockets: weakref.WeakSet[Any]) -> None:
         self._pool, self._open_sockets = pool, open_sockets
-        self._count = count()
-        self._line: dict[Waiter, tuple[Place, int]] = {}  # who waits: their place and thread
+        self._line: dict[Waiter, tuple[int, int]] = {}  # who waits: their ticket and thread
         self._had_their_turn: set[int] = set()  # threads
-        self._taken: set[int] = set()  # slots that are lent or dialled in
+        self._dialled: set[int] = set()  # slots
         self._most = pool.max_connections
         self._was_paused = False
+        self._pauses = 0  # that are over
+        self._on_the_way_back = 0
+        # The tickets in the queue as a thread came, and which pause it came in, if any.
+        self._found: dict[int, tuple[set[int | None], int | None]] = {}
+        self._given: set[int | None] = set()  # tickets of who had something, good or not
         self.server_is_full = False  # then the pool does not dial, though somebody waits
 
     def begin(self) -> None:
         """Note that this thread asks for a connection anew."""
         self._had_their_turn.discard(get_ident())
+        ledger = self._pool._ledger
+        pause = self._pauses if ledger.is_paused else None
+        self._found[get_ident()] = {waiter.ticket for waiter in ledger.queue}, pause
+
+    def took(self) -> None:
+        """Note that this thread has taken an idle connection, good or not."""
+        self._had_their_turn.add(get_ident())
+
+    def served(self, now: float) -> None:
+        """Raise AssertionError if this thread has a connection that others should have."""
+        found, pause = self._found.pop(get_ident())
+        before = found - self._given
+        overtaken = [w for w in self._pool._ledger.queue if w.ticket in before]
+        is_late = any(self._is_live(waiter, now) for waiter in overtaken)
+        assert not is_late, "overtaken by one who did not queue"
+        assert pause is None or pause != self._pauses, "lent while paused"
+
+    @contextmanager
+    def returning(self) -> Iterator[None]:
+        """While this thread gives a connection back."""
+        self._on_the_way_back += 1
+        try:
+            yield
+        finally:
+            self._on_the_way_back -= 1
 
     def had_its_turn(self) -> bool:
         """Tell whether this thread was given something already, good or not."""
@@ -102,6 +129,10 @@ class Watch:
         self._look_for_idleness(stats, now)
         assert stats.connecting <= self._pool.max_connecting, f"a storm: {stats.summary()}"
 
+    def look_at_rest(self, now: float) -> None:
+        """Raise AssertionError for what must not be while everybody sleeps."""
+        self._look_for_idleness(Ledger.stats(self._pool._ledger), now)
+
     def _look_at_sizes(self, stats: PoolStats) -> None:
         size = stats.in_use + stats.idle + stats.connecting
         self._most = max(stats.max_connections, min(self._most, size))
@@ -110,6 +141,8 @@ class Watch:
         assert len(self._open_sockets) <= self._most, "more sockets than connections"
 
     def _look_at_idle(self, stats: PoolStats) -> None:
+        if self._on_the_way_back:
+            return
         idle = self._pool._ledger.idle
         assert all(each.generation == stats.generation for each in idle), "an old one is kept"
         assert not (idle and stats.is_closed), "a closed pool keeps one"
@@ -118,18 +151,19 @@ class Watch:
         queue = self._pool._ledger.queue
         for waiter in queue:
             if waiter not in self._line:
-                comes_back = self.had_its_turn()
-                number = (waiter.ticket or 0) if comes_back else 0
-                self._line[waiter] = (not comes_back, number, next(self._count)), get_ident()
+                assert waiter.ticket, "a place in the queue without a number"
+                self._line[waiter] = waiter.ticket, get_ident()
         in_order = sorted(queue, key=self._line.__getitem__)
         assert list(queue) == in_order, "overtaken: the queue is not in order of arrival"
 
     def _look_at_gifts(self, stats: PoolStats, now: float, asked_at: float) -> None:
         ledger = self._pool._ledger
-        taken = {slot.key for slot in Ledger.slots(ledger) if slot.state in _TAKEN}
-        fresh = taken - self._taken
+        slots = Ledger.slots(ledger)
+        dialled = {slot.key for slot in slots if slot.state is SlotState.CONNECTING}
+        fresh = dialled - self._dialled
         given = [waiter for waiter in self._line if waiter.gift is not None]
         for waiter in given:
+            self._given.add(waiter.ticket)
             assert waiter.deadline >= asked_at, "a gift to one who had expired"
             assert waiter.wake.has_rung, "a gift to one who was not woken"
             waiter.wake.has_rung = False
@@ -139,19 +173,17 @@ class Watch:
             first = min(self._line[waiter] for waiter in live)
             assert all(self._line[w] < first for w in given), "overtaken in the queue"
             assert not fresh or self.had_its_turn(), "overtaken by one who did not queue"
-        is_lent = bool(given or fresh)
-        assert not (is_lent and stats.is_paused and self._was_paused), "lent while paused"
+        assert not (given and stats.is_paused and self._was_paused), "lent while paused"
+        self._pauses += self._was_paused and not stats.is_paused
         self._had_their_turn.update(self._line[waiter][1] for waiter in given)
-        if fresh:
-            self._had_their_turn.add(get_ident())
         gone = [waiter for waiter in self._line if waiter not in ledger.queue]
         for waiter in {*gone, *given}:
             del self._line[waiter]
-        self._taken, self._was_paused = taken, stats.is_paused
+        self._dialled, self._was_paused = dialled, stats.is_paused
 
     def _look_for_idleness(self, stats: PoolStats, now: float) -> None:
         live = [waiter for waiter in self._line if self._is_live(waiter, now)]
-        if not live or stats.is_paused:
+        if not live or stats.is_paused or self._on_the_way_back:
             return
         assert not stats.is_closed, "somebody waits for a closed pool"
         assert not stats.idle, f"somebody waits, and connections are idle: {stats.summary()}"

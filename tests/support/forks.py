@@ -14,6 +14,8 @@ from typing import NoReturn
 
 import pytest
 
+from redis_pool_ext import RedisPool, forks
+
 # Python 3.12 and later warn of forks in programs with threads; that is what we test.
 FORK_WARNS = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
@@ -35,6 +37,12 @@ def in_child(check: Callable[[], object], fork: Callable[[], int] = os.fork) -> 
     with os.fdopen(read, "rb") as pipe:
         said = pipe.read().decode()
     assert os.waitpid(pid, 0)[1] == 0, said
+
+
+def pretend_to_be_the_child(pool: RedisPool) -> None:
+    """Let this process look like a child of a fork without hooks to `pool`."""
+    pool._pid = -1
+    forks.here[0] = 0
 
 
 def in_this_child(check: Callable[[], object], write: int = 2) -> NoReturn:

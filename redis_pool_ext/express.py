@@ -1,0 +1,131 @@
+# mypy: disable-error-code="no-untyped-call"
+"""The short way of a command: one send, one receive, one reply taken from the parser.
+
+redis-py's way is a dozen calls, of which an ordinary exchange needs three, each into C.
+Only what is ordinary goes the short way. Whatever turns out not to be (a push message, an
+error, half a reply, a socket that fails) is put back where it was met, and the connection's
+own `read_response()` comes upon it there: what it means is told in one place, redis-py's.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redis.connection import AbstractConnection
+
+from .packing import NumbersAsText
+
+try:
+    from redis._parsers.hiredis import _HiredisParser
+except ImportError:  # no hiredis
+    _HiredisParser = None  # type: ignore[assignment,misc]
+
+try:
+    from redis.observability import get_observability_instance as _telemetry
+except ImportError:  # redis-py before 7.1
+    _telemetry = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from .connection import GuardedConnection
+
+__all__ = ["MISSED", "Lane", "exchange", "is_recording", "is_redis_pys_own", "lane_of"]
+
+# What a parser returns for most replies. A list is looked into; other types (errors, push
+# messages, which are lists of their own type, "not enough data") are put back.
+_ORDINARY = frozenset((bytes, str, int, type(None), bool, float, dict, set))
+
+# Returned in place of a reply by what did not take the short way.
+MISSED: Any = object()
+
+# With one of these overridden, a connection class wants to see what is sent or read.
+_REDIS_PYS_OWN = (
+    "send_command",
+    "send_packed_command",
+    "pack_command",
+    "read_response",
+    "check_health",
+)
+
+
+class Lane(NamedTuple):
+    """An open connection's calls into C, looked up once. None of them refers to it."""
+
+    receive: Callable[[Any], int]
+    buffer: bytearray
+    feed: Callable[[Any, int, int], None]
+    take: Callable[[], Any]
+
+
+def is_redis_pys_own(connection_class: type[Any]) -> bool:
+    """Tell whether all that is sent and read is redis-py's own affair in this class."""
+    return all(
+        getattr(connection_class, name, None) is getattr(AbstractConnection, name)
+        for name in _REDIS_PYS_OWN
+    )
+
+
+def is_recording() -> bool:
+    """Tell whether redis-py's telemetry is on, which the short way would leave out."""
+    return _telemetry is not None and _telemetry().is_enabled()
+
+
+def lane_of(connection: GuardedConnection) -> Lane | None:
+    """Return the short way of an open connection; None where it has none."""
+    parser: Any = connection._parser
+    if (
+        type(parser) is not _HiredisParser
+        or type(connection._command_packer) is not NumbersAsText
+        or connection._replies is None
+        or not isinstance(connection._sock, socket.socket)
+        or connection.health_check_interval
+    ):
+        return None
+    reader = parser._reader
+    return Lane(connection._sock.recv_into, parser._buffer, reader.feed, reader.gets)
+
+
+def exchange(connection: GuardedConnection, lane: Lane, packed: bytes, now: float) -> Any:
+    """Send an ordinary command, and return its reply. Raises what redis-py does.
+
+    `now` (monotonic, seconds) is when it began. Something is owed from before the first
+    byte is sent until the reply is in hand; whatever strikes in between leaves it so.
+    """
+    connection.pending = 1
+    connection.send_packed(packed)
+    try:
+        try:
+            size = lane.receive(lane.buffer)
+        except OSError as error:
+            return connection.read_on(now, error)
+        lane.feed(lane.buffer, 0, size)
+        response = lane.take()
+    except BaseException:
+        connection.break_off()
+        raise
+    kind = type(response)
+    if kind in _ORDINARY or (kind is list and not (response and _is_error(response[0]))):
+        connection.pending = 0
+        return response
+    connection._parser._reader = _PutBack(connection._parser, response)
+    return connection.read_on(now)
+
+
+def _is_error(item: Any) -> bool:
+    return isinstance(item, Exception)
+
+
+class _PutBack:
+    """A parser's reader from which a reply was taken that is to be met again."""
+
+    def __init__(self, parser: Any, reply: Any) -> None:
+        self._parser, self._reader = parser, parser._reader
+        self._reply = reply
+
+    def gets(self, *args: Any) -> Any:
+        """Return what was put back, and step aside."""
+        if self._parser._reader is not self:  # a parser may hold on to what it began with
+            return self._reader.gets(*args)
+        self._parser._reader = self._reader
+        return self._reply
