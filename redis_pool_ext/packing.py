@@ -37,9 +37,9 @@ class NumbersAsText:
 
     def pack(self, *args: Any) -> Any:
         """Pack one command. Raises `redis.DataError` for what cannot be packed."""
-        for arg in args:
+        for arg in args[1:]:  # a number for a name is redis-py's to refuse
             if type(arg) in _NUMBERS:
-                return self._pack(*map(_as_text, args))
+                return self._pack(args[0], *map(_as_text, args[1:]))
         return self._pack(*args)
 
 
