@@ -169,23 +169,27 @@ class LeasedRedis(_Leased, redis.Redis):
     # `execute_command` stays redis-py's: tracing tools wrap it.
     def _execute_command(self, *args: Any, **options: Any) -> Any:
         packed = pack_ordinary(args)
-        if packed is None or not _NOT_FOR_CALLBACKS.isdisjoint(options):
+        if (
+            packed is None
+            or not _NOT_FOR_CALLBACKS.isdisjoint(options)
+            or "parse_response" in self.__dict__
+        ):
             return self._go_the_long_way(args, options)
         lease = self.connection_pool
         if not lease.held:
             lease.take()
         try:
             response = lease.exchange(args[0], packed)
+            if response is not MISSED:
+                # Straight from the dict: the name is in upper case already.
+                callback = dict.get(self.response_callbacks, args[0])
+                if callback is None:
+                    return response
+                options.pop("keys", None)
+                return callback(response, **options)
         except Exception as error:
             return self._go_the_long_way(args, {**options, "_met": [error]})
-        if response is MISSED:
-            return self._go_the_long_way(args, options)
-        # Straight from the dict: the name is in upper case already.
-        callback = dict.get(self.response_callbacks, args[0])
-        if callback is None:
-            return response
-        options.pop("keys", None)
-        return callback(response, **options)
+        return self._go_the_long_way(args, options)
 
     def _go_the_long_way(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Execute a command as redis-py does: with retries, telemetry, all options."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import redis
 from redis.connection import AbstractConnection
 
 from .packing import NumbersAsText
@@ -23,14 +25,14 @@ except ImportError:  # no hiredis
     _HiredisParser = None  # type: ignore[assignment,misc]
 
 try:
-    from redis.observability import get_observability_instance as _telemetry
+    from redis.observability import get_observability_instance, recorder
 except ImportError:  # redis-py before 7.1
-    _telemetry = None  # type: ignore[assignment]
+    recorder = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from .connection import GuardedConnection
 
-__all__ = ["MISSED", "Lane", "exchange", "is_recording", "is_redis_pys_own", "lane_of"]
+__all__ = ["MISSED", "Lane", "exchange", "is_redis_pys_own", "is_watched", "lane_of"]
 
 # What a parser returns for most replies. A list is looked into; other types (errors, push
 # messages, which are lists of their own type, "not enough data") are put back.
@@ -66,9 +68,17 @@ def is_redis_pys_own(connection_class: type[Any]) -> bool:
     )
 
 
-def is_recording() -> bool:
-    """Tell whether redis-py's telemetry is on, which the short way would leave out."""
-    return _telemetry is not None and _telemetry().is_enabled()
+def is_watched() -> bool:
+    """Tell whether somebody wants to see a step that the short way leaves out.
+
+    That is redis-py's telemetry, or whoever has wrapped how its clients read replies.
+    """
+    read: Any = redis.Redis.parse_response
+    if type(read) is not FunctionType or read.__code__.co_filename != redis.client.__file__:
+        return True
+    if recorder is None:
+        return False
+    return recorder._metrics_collector is not None or get_observability_instance().is_enabled()
 
 
 def lane_of(connection: GuardedConnection) -> Lane | None:
