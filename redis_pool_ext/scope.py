@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from .client import LeasedRedis
 from .forks import getpid
@@ -18,16 +19,17 @@ _current: ContextVar[Scope | None] = ContextVar("redis_pool_ext_scope", default=
 class Scope:
     """The leases of one request: one per pool, made when first asked for.
 
-    `label` names the request in warnings and reports. With `waits_once` a refusal uses up
+    `label` names the request in warnings and reports: a text, or an object that is asked
+    for its `str()` when there is something to report. With `waits_once` a refusal uses up
     the wait of the whole scope, as a web request wants it. Nothing refers back from a lease to
     its scope, so a scope that is dropped frees its connections at once.
     """
 
     __slots__ = ("_clients", "_ended", "_label", "_pid", "_waits_once")
 
-    def __init__(self, label: str | None = None, *, waits_once: bool = False) -> None:
+    def __init__(self, label: object = None, *, waits_once: bool = False) -> None:
         self._waits_once = waits_once
-        self._label = label
+        self._label: Any = label
         self._clients: dict[RedisPool, LeasedRedis] = {}
         self._ended = False
         self._pid = getpid()
@@ -44,15 +46,15 @@ class Scope:
         return client
 
     @property
-    def label(self) -> str | None:
+    def label(self) -> object:
         """Who holds the leases of this scope."""
         return self._label
 
     @label.setter
-    def label(self, label: str) -> None:
+    def label(self, label: object) -> None:
         self._label = label
         for client in list(self._clients.values()):
-            client.connection_pool.holder = label
+            client.connection_pool.holder = self._label
 
     @property
     def waits_once(self) -> bool:

@@ -14,8 +14,8 @@ from django.http.response import HttpResponseBase
 
 from ..config import ConfigError
 from ..process import get_pool
-from ..scope import Scope, current_scope, enter_scope, leave_scope
-from .names import name_of_request, name_of_view
+from ..scope import Scope, enter_scope, leave_scope
+from .names import RequestName
 
 __all__ = ["RedisPoolMiddleware"]
 
@@ -41,11 +41,8 @@ class RedisPoolMiddleware:
         _require_pool()
         self.get_response = get_response
         self.async_mode = iscoroutinefunction(get_response)
-        self.process_view: Callable[..., Any] = _name_view
         if self.async_mode:
             markcoroutinefunction(self)
-            # Django sends a plain process_view to another thread, once per request.
-            self.process_view = _aname_view
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer the request, in a scope of its own."""
@@ -71,7 +68,7 @@ class RedisPoolMiddleware:
 
 
 def _begin(request: HttpRequest) -> tuple[Scope, Scope | None]:
-    scope = Scope(name_of_request(request), waits_once=True)
+    scope = Scope(RequestName(request), waits_once=True)
     # This only makes a client; the first command takes the connection.
     request.redis = scope.client(get_pool())  # type: ignore[attr-defined]
     _streaming.set(None)
@@ -151,16 +148,6 @@ def end_what_is_left(**_: Any) -> None:
     if scope is not None:
         _streaming.set(None)
         scope.end()
-
-
-def _name_view(_request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> None:
-    scope = current_scope()
-    if scope is not None:
-        scope.label = f"{scope.label} ({name_of_view(view)})"
-
-
-async def _aname_view(request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
-    _name_view(request, view, args, kwargs)
 
 
 def _require_app() -> None:

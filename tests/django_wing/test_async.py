@@ -82,13 +82,14 @@ def test_request_that_waits_leaves_the_loop_running(full: Full, pool: RedisPool)
 
 
 def test_async_middleware_needs_no_thread() -> None:
-    """Every part that Django calls is a coroutine function, so none is sent to a thread."""
+    """All that Django calls for a request is a coroutine function: none is sent to a thread."""
 
     async def get_response(request: Any) -> Any: ...
 
     middleware = RedisPoolMiddleware(get_response)
     assert iscoroutinefunction(middleware)
-    assert iscoroutinefunction(middleware.process_view)
+    hooks = ["process_view", "process_template_response", "process_exception"]
+    assert [hook for hook in hooks if hasattr(middleware, hook)] == []
 
 
 @MODES
