@@ -23,8 +23,6 @@ _lock = ProcessLock()
 _configs: Configs | None = None
 _pools: dict[PoolConfig, RedisPool] = {}
 
-# Asked before the process's own settings; a wing adds one for its application's.
-_sources: list[Source] = []
 
 
 def configure(settings: Mapping[str, Any], where: str = "REDIS_POOLS") -> None:
@@ -49,14 +47,11 @@ def get_pool(alias: str = "default") -> RedisPool:
     In a Flask application context the application's own settings come first, then those
     of Django or of `configure()`. Raises `ConfigError` for an alias that none of them has.
     """
-    known: list[str] = []
-    for source in (*_sources, _process_configs):
+    for source in _sources:
         configs = source()
-        if configs is not None:
-            if alias in configs:
-                return pool_for(configs[alias])
-            known += configs
-    raise ConfigError([_unknown(alias, known)])
+        if configs is not None and alias in configs:
+            return pool_for(configs[alias])
+    raise ConfigError([_unknown(alias)])
 
 
 def get_redis(alias: str = "default") -> redis.Redis:
@@ -65,7 +60,11 @@ def get_redis(alias: str = "default") -> redis.Redis:
     Inside a request or `lease_scope()` it is the leased client (one connection, held to
     the end of the scope), outside one that borrows a connection per command.
     """
-    pool = get_pool(alias)
+    return client_of(get_pool(alias))
+
+
+def client_of(pool: RedisPool) -> redis.Redis:
+    """Return the client of `pool` to use right here, as `get_redis` does."""
     scope = current_scope()
     return pool.client if scope is None else scope.client(pool)
 
@@ -102,15 +101,20 @@ def close_pools() -> None:
 def add_source(source: Source) -> None:
     """Let `source` be asked for settings before the process's own; for wings."""
     if source not in _sources:
-        _sources.append(source)
+        _sources.insert(-1, source)
 
 
 def _process_configs() -> Configs | None:
     return _configs
 
 
-def _unknown(alias: str, known: list[str]) -> Problem:
+# Asked one after the other; a wing adds one for its application's settings.
+_sources: list[Source] = [_process_configs]
+
+
+def _unknown(alias: str) -> Problem:
     path = f"REDIS_POOLS[{alias!r}]"
+    known = [name for source in _sources for name in source() or ()]
     if known:
         return Problem("E008", path, "is not configured", f"known are {', '.join(sorted(known))}")
     hint = (
