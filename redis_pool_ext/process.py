@@ -24,7 +24,6 @@ _configs: Configs | None = None
 _pools: dict[PoolConfig, RedisPool] = {}
 
 
-
 def configure(settings: Mapping[str, Any], where: str = "REDIS_POOLS") -> None:
     """Set the process's pools: a `REDIS_POOLS` mapping, or `{}` to have none.
 

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from .client import LeasedRedis
+from .errors import LeaseError
 from .forks import getpid
 from .pool import RedisPool
 
@@ -35,15 +36,27 @@ class Scope:
         self._pid = getpid()
 
     def client(self, pool: RedisPool) -> LeasedRedis:
-        """Return this scope's client for `pool`, the same one each time."""
+        """Return this scope's client for `pool`, the same one each time.
+
+        Raises `LeaseError` where it would have to be made in a child of a fork.
+        """
         client = self._clients.get(pool)
         if client is None:
+            if self.is_inherited:
+                raise self._misuse(pool)
             # setdefault: of two threads that race here, both get the winner's client.
             lease = pool.lease(self._label, waits_once=self._waits_once)
             client = self._clients.setdefault(pool, lease.client())
             if self._ended:  # in between, by another thread
                 self.end()
         return client
+
+    def _misuse(self, pool: RedisPool) -> LeaseError:
+        return LeaseError(
+            f"this scope belongs to the process {self._pid}; after a fork, "
+            "take a lease in the child",
+            alias=pool.alias,
+        )
 
     @property
     def label(self) -> object:

@@ -13,6 +13,7 @@ from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from ..config import ConfigError
+from ..lazy import LazyRedis
 from ..process import get_pool
 from ..scope import Scope, enter_scope, leave_scope
 from .names import RequestName
@@ -69,9 +70,9 @@ class RedisPoolMiddleware:
 
 def _begin(request: HttpRequest) -> tuple[Scope, Scope | None]:
     scope = Scope(RequestName(request), waits_once=True)
-    # This only makes a client; the first command takes the connection.
-    request.redis = scope.client(get_pool())  # type: ignore[attr-defined]
-    _streaming.set(None)
+    request.redis = LazyRedis(scope, get_pool)  # type: ignore[attr-defined]
+    if _streaming.get() is not None:
+        _streaming.set(None)  # an earlier request's, which is not over yet
     return scope, enter_scope(scope)
 
 

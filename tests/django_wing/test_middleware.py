@@ -13,8 +13,9 @@ from django.core.wsgi import get_wsgi_application
 from django.test import Client
 from redis import Redis
 
-from redis_pool_ext import LeaseError, RedisPool
+from redis_pool_ext import LeaseError, RedisPool, close_pools
 from redis_pool_ext.django.middleware import RedisPoolMiddleware
+from redis_pool_ext.process import pools
 from redis_pool_ext.scope import current_scope
 from tests.support.threads import spawn
 
@@ -31,6 +32,14 @@ def test_request_redis_is_a_redis_client(client: Client) -> None:
     """`request.redis` is what type checkers and libraries take it for."""
     client.get("/client_class/")
     assert isinstance(Stage.seen[0], redis.Redis)
+
+
+def test_view_without_redis_makes_no_pool(client: Client) -> None:
+    """What a request does not use it does not pay for."""
+    client.get("/quiet/")  # loads the middleware, which looks whether there is one
+    close_pools()
+    client.get("/quiet/")
+    assert pools() == []
 
 
 def test_client_kept_beyond_its_request_says_so(client: Client) -> None:

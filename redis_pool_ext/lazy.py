@@ -1,0 +1,38 @@
+"""A request's client, for the many requests that never use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .client import LeasedRedis
+from .pool import RedisPool
+from .scope import Scope
+
+__all__ = ["LazyRedis"]
+
+
+class LazyRedis(LeasedRedis):
+    """A client that becomes the one of `scope` when it is first used.
+
+    Until then there is no lease, no pool was looked for, and nothing of redis-py's
+    client is set up: a request without Redis pays for one small object.
+    """
+
+    def __init__(self, scope: Scope, find_pool: Callable[[], RedisPool]) -> None:
+        self._becomes = scope, find_pool
+
+    def __getattr__(self, name: str) -> Any:
+        """Become the client: whatever is asked for first is missing, and looked for here."""
+        becomes = vars(self).get("_becomes")
+        if becomes is not None:  # else another thread was quicker
+            scope, find_pool = becomes
+            client = scope.client(find_pool())
+            # One in all but identity from here on, and as fast. The attributes come first,
+            # for a thread that uses them in between.
+            self.__dict__ = client.__dict__
+            self.__class__ = type(client)
+        return object.__getattribute__(self, name)
+
+    def __del__(self) -> None:
+        """Do nothing; redis-py's would use the client, to close it."""
