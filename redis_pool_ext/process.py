@@ -13,7 +13,16 @@ from .forks import ProcessLock
 from .pool import RedisPool
 from .scope import current_scope
 
-__all__ = ["add_source", "close_pools", "configure", "get_pool", "get_redis", "pool_for", "pools"]
+__all__ = [
+    "add_source",
+    "client_of",
+    "close_pools",
+    "configure",
+    "get_pool",
+    "get_redis",
+    "pool_for",
+    "pools",
+]
 
 Configs = Mapping[str, PoolConfig]
 Source = Callable[[], Configs | None]

@@ -58,27 +58,12 @@ class Scope:
             alias=pool.alias,
         )
 
-    @property
-    def label(self) -> object:
-        """Who holds the leases of this scope."""
-        return self._label
-
-    @label.setter
-    def label(self, label: object) -> None:
-        self._label = label
+    def begin_request(self, label: object) -> None:
+        """Be a request's from now on: under its name, and with `waits_once`."""
+        self._label, self._waits_once = label, True
         for client in list(self._clients.values()):
-            client.connection_pool.holder = self._label
-
-    @property
-    def waits_once(self) -> bool:
-        """Whether a refusal uses up the wait of the whole scope."""
-        return self._waits_once
-
-    @waits_once.setter
-    def waits_once(self, waits_once: bool) -> None:
-        self._waits_once = waits_once
-        for client in list(self._clients.values()):
-            client.connection_pool.waits_once = waits_once
+            lease = client.connection_pool
+            lease.holder, lease.waits_once = self._label, True
 
     @property
     def has_ended(self) -> bool:

@@ -6,7 +6,8 @@ context in a `lease_scope()`) joins that one: one request, one alias, one connec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -22,11 +23,11 @@ from flask import (
 )
 from werkzeug.wsgi import ClosingIterator
 
-from ..config import PoolConfig
-from ..process import pool_for
+from ..lazy import LazyRedis
 from ..scope import Scope, current_scope, enter_scope, leave_scope
+from .state import EXTENSION, AppState
 
-__all__ = ["ContextScope", "ContextScopes", "describe"]
+__all__ = ["describe", "follow"]
 
 _STAY = "_redis_pool_ext_stay"  # on `g`
 _PAGE = 64 * 1024  # bytes; no error page is larger
@@ -41,85 +42,83 @@ class ContextScope(Scope):
         super().__init__(label)
         self._holders: set[object] = set()
 
-    def hold(self) -> Callable[[], None]:
-        """Keep the scope open until the returned function is called; twice is fine."""
+    def hold(self) -> object:
+        """Keep the scope open until `let_go` is called with what this returns."""
         holder = object()
         self._holders.add(holder)
+        return holder
 
-        def let_go() -> None:
-            self._holders.discard(holder)
-            if not self._holders:
-                self.end()
-
-        return let_go
+    def let_go(self, holder: object) -> None:
+        """End the scope, if nobody else holds it; twice is fine."""
+        self._holders.discard(holder)
+        if not self._holders:
+            self.end()
 
 
 class _Stay:
     """An app context's stay in a scope: its own, or the one that it was pushed into."""
 
-    __slots__ = ("_before", "_let_go", "scope")
+    __slots__ = ("_before", "_holder", "scope")
 
     def __init__(self, label: str) -> None:
         self.scope = current_scope() or ContextScope(label)
         self._before: Scope | None = None
-        self._let_go: Callable[[], None] | None = None
+        self._holder: object | None = None
 
     def enter(self) -> None:
         """Make the scope current, unless this context is inside already."""
-        if self._let_go is None:
+        if self._holder is None:
             self._before = enter_scope(self.scope)
-            self._let_go = _hold(self.scope)
+            self._holder = _hold(self.scope)
 
     def leave(self) -> None:
         """Make current what was so before; the scope ends if nobody else holds it."""
-        if self._let_go is not None:
-            let_go, self._let_go = self._let_go, None
+        if self._holder is not None:
+            holder, self._holder = self._holder, None
             leave_scope(self._before)
-            let_go()
+            if isinstance(self.scope, ContextScope):
+                self.scope.let_go(holder)
 
 
-class ContextScopes:
-    """The scopes of one app's contexts, kept in step by Flask's signals.
+def follow(app: Flask) -> None:
+    """Keep scopes in step with the contexts and requests of `app` from now on."""
+    # Signals refer to their receivers weakly; functions of a module stay.
+    appcontext_pushed.connect(_pushed, app)
+    request_started.connect(_started, app)
+    request_finished.connect(_finished, app)
+    _leave_at_teardown(app)
 
-    Signals refer to their receivers weakly: this object must be kept as long as the app.
+
+def _pushed(app: Flask, **_: Any) -> None:
+    """Enter the context's scope; a context can be pushed again after its teardown.
+
+    `stream_with_context` does so, while the scope is held for the response. Flask's
+    test client does so in a `with` block, when the scope has ended: a new one then.
     """
+    own = g._get_current_object()  # the proxy is slow
+    stay: _Stay | None = own.get(_STAY)
+    if stay is None or stay.scope.has_ended:
+        state: AppState = app.extensions[EXTENSION]
+        stay = _Stay(state.label)
+        setattr(own, _STAY, stay)
+        if state.find_default is not None:
+            own.redis = LazyRedis(stay.scope, state.find_default)
+    stay.enter()
 
-    def __init__(self, default: PoolConfig | None, label: str) -> None:
-        self._default = default
-        self._label = label
 
-    def connect(self, app: Flask) -> None:
-        """Follow the contexts and requests of `app` from now on."""
-        appcontext_pushed.connect(self._pushed, app)
-        request_started.connect(self._started, app)
-        request_finished.connect(self._finished, app)
-        _leave_at_teardown(app)
+def _started(_app: Flask, **_: Any) -> None:
+    """Name the request; before any before_request function, registered when it may."""
+    scope = current_scope()
+    if isinstance(scope, ContextScope):
+        # A task in an app context may wait again and again, a request may not.
+        scope.begin_request(RequestName(request._get_current_object()))  # type: ignore[attr-defined]
 
-    def _pushed(self, _app: Flask, **_: Any) -> None:
-        """Enter the context's scope; a context can be pushed again after its teardown.
 
-        `stream_with_context` does so, while the scope is held for the response. Flask's
-        test client does so in a `with` block, when the scope has ended: a new one then.
-        """
-        stay: _Stay | None = getattr(g, _STAY, None)
-        if stay is None or stay.scope.has_ended:
-            stay = _Stay(self._label)
-            setattr(g, _STAY, stay)
-            if self._default is not None:
-                g.redis = stay.scope.client(pool_for(self._default))
-        stay.enter()
-
-    def _started(self, _app: Flask, **_: Any) -> None:
-        """Name the request; before any before_request function, registered when it may."""
+def _finished(_app: Flask, response: Response, **_: Any) -> None:
+    """Let a streamed body keep the lease until the response is closed."""
+    if response.is_streamed:
         scope = current_scope()
         if isinstance(scope, ContextScope):
-            scope.label = describe(request)
-            scope.waits_once = True  # a task in an app context may ask again and again
-
-    def _finished(self, _app: Flask, response: Response, **_: Any) -> None:
-        """Let a streamed body keep the lease until the response is closed."""
-        scope = current_scope()
-        if isinstance(scope, ContextScope) and response.is_streamed:
             _hold_for_body(scope, response)
 
 
@@ -127,12 +126,13 @@ def _hold_for_body(scope: ContextScope, response: Response) -> None:
     if _is_error_page(response):
         response.make_sequence()
     elif not response.direct_passthrough:
-        response.call_on_close(scope.hold())
+        response.call_on_close(partial(scope.let_go, scope.hold()))
     elif isinstance(response.response, Generator):
         # Werkzeug hands such a body to the server as it is, and does not close the
         # response around it. Files stay as they are: they need no Redis, and the server
         # must know its own file wrapper again.
-        response.response = ClosingIterator(response.response, scope.hold())
+        let_go = partial(scope.let_go, scope.hold())
+        response.response = ClosingIterator(response.response, let_go)
 
 
 def _is_error_page(response: Response) -> bool:
@@ -142,6 +142,18 @@ def _is_error_page(response: Response) -> bool:
     """
     size = response.content_length
     return isinstance(response.response, ClosingIterator) and size is not None and size <= _PAGE
+
+
+class RequestName:
+    """A request's name for warnings and reports, put together when there is one."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __str__(self) -> str:
+        return describe(self._request)
 
 
 def describe(request: Request) -> str:
@@ -155,13 +167,9 @@ def describe(request: Request) -> str:
     return f"{request.method} {rule.rule} ({rule.endpoint})"
 
 
-def _hold(scope: Scope) -> Callable[[], None]:
+def _hold(scope: Scope) -> object:
     # Any other scope is a `lease_scope()` block around the context, and ends with it.
-    return scope.hold() if isinstance(scope, ContextScope) else _nothing
-
-
-def _nothing() -> None:
-    pass
+    return scope.hold() if isinstance(scope, ContextScope) else "the block"
 
 
 def _leave_at_teardown(app: Flask) -> None:

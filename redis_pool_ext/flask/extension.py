@@ -9,8 +9,7 @@ from flask import Flask, current_app
 from .. import process
 from ..config import ConfigError, PoolConfig, Problem, read_settings
 from ..pool import RedisPool
-from . import unavailable
-from .contexts import ContextScopes
+from . import contexts, unavailable
 from .proxy import current_redis
 from .state import EXTENSION, AppState, configs_of_current_app, state_of_current_app
 
@@ -45,12 +44,11 @@ class FlaskRedisPool:
                 f"{app!r} has its Redis pool already: init_app was called twice, or two "
                 "FlaskRedisPool were made for it; import and use the first one"
             )
-        configs = _read_config(app)
-        scopes = ContextScopes(configs.get("default"), f"an app context of {app.name}")
+        state = AppState.of(app, _read_config(app))
         unavailable.register(app)
-        scopes.connect(app)
+        contexts.follow(app)
         app.shell_context_processor(_shell_context)
-        app.extensions[EXTENSION] = AppState(configs, scopes)
+        app.extensions[EXTENSION] = state
         process.add_source(configs_of_current_app)
 
     @property

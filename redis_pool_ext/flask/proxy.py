@@ -5,15 +5,15 @@ from __future__ import annotations
 import redis
 from werkzeug.local import LocalProxy
 
-from ..process import get_redis
+from ..process import client_of, get_redis
 from .state import state_of_current_app
 
 __all__ = ["current_redis"]
 
 
 def _leased_client() -> redis.Redis:
-    state_of_current_app()  # says what is missing, if anything is
-    return get_redis()
+    find_default = state_of_current_app().find_default
+    return get_redis() if find_default is None else client_of(find_default())
 
 
 # The leased client of the pool "default", as `g.redis`; importable from anywhere.

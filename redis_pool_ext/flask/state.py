@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Self
 
-from flask import current_app, has_app_context
+from flask import Flask, current_app, has_app_context
 
 from ..config import PoolConfig
-from .contexts import ContextScopes
+from ..pool import RedisPool
+from ..process import pool_for
 
 __all__ = ["EXTENSION", "AppState", "configs_of_current_app", "state_of_current_app"]
 
@@ -30,13 +33,21 @@ redis_pool.init_app(app) once, on the FlaskRedisPool that your module made.\
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """One app's pools, as its config describes them, and the scopes of its contexts.
+    """One app's pools, as its config describes them, and what its contexts are called.
 
     Lives in `app.extensions`, so one `FlaskRedisPool` can serve several apps.
     """
 
     configs: Mapping[str, PoolConfig]
-    scopes: ContextScopes
+    label: str
+    find_default: Callable[[], RedisPool] | None  # the pool "default", where there is one
+
+    @classmethod
+    def of(cls, app: Flask, configs: Mapping[str, PoolConfig]) -> Self:
+        """Return the state of an app with these pools."""
+        default = configs.get("default")
+        find_default = None if default is None else partial(pool_for, default)
+        return cls(configs, f"an app context of {app.name}", find_default)
 
 
 def state_of_current_app() -> AppState:
@@ -57,4 +68,7 @@ def configs_of_current_app() -> Mapping[str, PoolConfig] | None:
 
 
 def _find() -> AppState | None:
-    return current_app.extensions.get(EXTENSION) if has_app_context() else None
+    if not has_app_context():
+        return None
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy is slow
+    return app.extensions.get(EXTENSION)

@@ -8,10 +8,12 @@ import threading
 import weakref
 
 import pytest
+import redis
 from flask import Flask, copy_current_request_context, g, session
 
 from redis_pool_ext import LeaseError, get_redis, lease_scope
 from redis_pool_ext.flask import current_redis
+from redis_pool_ext.process import pools
 from redis_pool_ext.scope import current_scope
 
 from .support import RedisSessions, all_held, in_thread, make_app, named, pool_of, redis_pool
@@ -21,6 +23,18 @@ def test_view_without_redis_takes_no_connection(client, pool):
     """A request that never talks to Redis costs no slot."""
     assert client.get("/plain").text == "plain"
     assert pool.stats().acquired == 0
+
+
+def test_request_without_redis_makes_no_pool(client):
+    """What a request does not use it does not pay for."""
+    client.get("/plain")
+    assert pools() == []
+
+
+def test_client_on_g_is_a_redis_client(app):
+    """`g.redis` is what type checkers and libraries take it for, used or not."""
+    with app.app_context():
+        assert isinstance(g.redis, redis.Redis)
 
 
 def test_request_gives_its_connection_back(client, pool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -319,3 +320,16 @@ def test_long_stream_may_give_its_connection_back_early(app, pool):
     next(chunks)
     assert pool.stats().in_use == 0
     response.close()
+
+
+def test_stream_that_outlives_its_context_is_still_named(app, caplog):
+    """The log names the request whose body left its connection in another state."""
+
+    @app.get("/dirty-stream")
+    def dirty_stream() -> Response:
+        client = g.redis
+        return Response(str(client.select(number)) for number in (5,))
+
+    with caplog.at_level(logging.WARNING, "redis_pool_ext"):
+        app.test_client().get("/dirty-stream").close()
+    assert caplog.messages[0].endswith("by GET /dirty-stream (dirty_stream)")
