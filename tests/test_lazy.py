@@ -19,7 +19,7 @@ from .support.threads import spawn
 
 @pytest.fixture
 def pool(url: str) -> Iterator[RedisPool]:
-    with RedisPool.from_url(url, max_connections=1, timeout=5) as pool:
+    with RedisPool.from_url(url, max_connections=1, timeout=20) as pool:
         yield pool
 
 
