@@ -24,7 +24,7 @@ from redis.client import (
 
 from .connection import GuardedConnection
 from .errors import LeaseError, RedisPoolError
-from .express import MISSED
+from .express import MISSED, is_watched
 from .liveness import looks_alive
 from .packing import pack_ordinary
 from .sticky import Effect, effect
@@ -172,6 +172,7 @@ class LeasedRedis(_Leased, redis.Redis):
         if (
             packed is None
             or not _NOT_FOR_CALLBACKS.isdisjoint(options)
+            or is_watched()
             or "parse_response" in self.__dict__
         ):
             return self._go_the_long_way(args, options)

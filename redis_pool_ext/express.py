@@ -32,7 +32,15 @@ except ImportError:  # redis-py before 7.1
 if TYPE_CHECKING:
     from .connection import GuardedConnection
 
-__all__ = ["MISSED", "Lane", "exchange", "is_redis_pys_own", "is_watched", "lane_of"]
+__all__ = [
+    "MISSED",
+    "Lane",
+    "exchange",
+    "is_recording",
+    "is_redis_pys_own",
+    "is_watched",
+    "lane_of",
+]
 
 # What a parser returns for most replies. A list is looked into; other types (errors, push
 # messages, which are lists of their own type, "not enough data") are put back.
@@ -68,17 +76,24 @@ def is_redis_pys_own(connection_class: type[Any]) -> bool:
     )
 
 
-def is_watched() -> bool:
-    """Tell whether somebody wants to see a step that the short way leaves out.
+def _is_in_redis_py(function: Any) -> bool:
+    return type(function) is FunctionType and function.__code__.co_filename == redis.client.__file__
 
-    That is redis-py's telemetry, or whoever has wrapped how its clients read replies.
-    """
-    read: Any = redis.Redis.parse_response
-    if type(read) is not FunctionType or read.__code__.co_filename != redis.client.__file__:
-        return True
-    if recorder is None:
-        return False
-    return recorder._metrics_collector is not None or get_observability_instance().is_enabled()
+
+# None: somebody had wrapped it before we came.
+_PARSE = redis.Redis.parse_response if _is_in_redis_py(redis.Redis.parse_response) else None
+
+
+def is_watched() -> bool:
+    """Tell whether somebody wants to see each step of a command; asked for each command."""
+    return redis.Redis.parse_response is not _PARSE or (
+        recorder is not None and recorder._metrics_collector is not None
+    )
+
+
+def is_recording() -> bool:
+    """Tell whether redis-py's telemetry is on, if nothing was recorded yet."""
+    return recorder is not None and get_observability_instance().is_enabled()
 
 
 def lane_of(connection: GuardedConnection) -> Lane | None:

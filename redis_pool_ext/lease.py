@@ -21,7 +21,7 @@ from .errors import (
     PoolExhaustedError,
     PoolUnavailableError,
 )
-from .express import MISSED, exchange, is_watched
+from .express import MISSED, exchange, is_recording
 from .forks import getpid, here
 from .interface import ConnectionPoolInterface
 from .liveness import looks_alive
@@ -200,7 +200,7 @@ class Lease(ConnectionPoolInterface):
         finally:
             self._is_taking = False
         self._patience = None
-        self._takes_short_way = self.pool.hold != "command" and not is_watched()
+        self._takes_short_way = self.pool.hold != "command" and not is_recording()
         if self._holder is not None:
             self._sign(connection)
         if self._ended:  # by another thread, while this one was waiting

@@ -242,7 +242,8 @@ def collector(monkeypatch) -> Collector:
 
 
 def recorded(collector: Collector, client: redis.Redis, calls) -> list[Any]:
-    client.ping()
+    client.flushall()
+    client.script_flush()
     collector.recorded.clear()
     calls(client)
     return list(collector.recorded)
