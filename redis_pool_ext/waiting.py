@@ -19,8 +19,13 @@ logger = logging.getLogger("redis_pool_ext")
 
 _EXHAUSTED = frozenset({Refusal.TIMED_OUT, Refusal.QUEUE_FULL})
 
-# Seconds between two looks of a waiter at what finalizers left behind.
+# Seconds between two looks of the waiters, together, at what finalizers left behind.
 GLANCE = 0.05
+
+# Seconds between two looks of one of them, who may have come at the same time as all others;
+# longer where so many wait that they would look more than `LOOKS` times a second.
+SELDOM = 1.0
+LOOKS = 400
 
 
 class Waiting(Returning):
@@ -63,10 +68,10 @@ class Waiting(Returning):
         """Sleep until there is a gift or a refusal, or the deadline; return the seconds.
 
         Wakes now and then for what finalizers have left behind: they take no lock, and
-        wake nobody.
+        wake nobody. One look serves all who wait, so each of many looks more seldom.
         """
         began = monotonic()
-        while not waiter.wake.acquire(True, min(deadline.remaining(), GLANCE)):
+        while not waiter.wake.acquire(True, min(deadline.remaining(), self._pause())):
             self._settle()
             if self._ledger.server_full.error is not None:  # it may have room again
                 with self._lock:
@@ -74,6 +79,11 @@ class Waiting(Returning):
             if monotonic() >= deadline.at:
                 break
         return monotonic() - began
+
+    def _pause(self) -> float:
+        """Return the seconds until a waiter's next look."""
+        waiting = len(self._ledger.queue) or 1
+        return max(min(GLANCE * waiting, SELDOM), waiting / LOOKS)
 
     def _join_queue(self, waiter: Waiter, now: float, instead_of: Slot | None) -> bool:
         """Queue up, and tell whether there is anything to wait for."""

@@ -13,7 +13,7 @@ from redis_pool_ext import ConnectionPoolTimeoutError, RedisPool
 from redis_pool_ext.ledger import Ledger, Waiter
 
 from .support.stub import StubConnection
-from .support.threads import spawn
+from .support.threads import spawn, wait_until
 
 SECONDS = 5 if os.environ.get("REDIS_POOL_EXT_LONG") else 2
 
@@ -86,6 +86,24 @@ def test_nobody_waits_for_more_turns_than_there_are_others(url):
 
     assert sum(crowd.served) > 1000
     assert 0 < crowd.worst_turns <= 31
+
+
+def test_a_long_queue_wakes_as_seldom_as_a_short_one(monkeypatch):
+    """Five thousand threads that woke twenty times a second would leave no time to others."""
+    looks = []
+    with RedisPool(StubConnection, max_connections=1, timeout=30) as pool:
+        held = pool.get_connection()
+        waiters = [spawn(lambda: pool.release(pool.get_connection())) for _ in range(100)]
+        wait_until(lambda: pool.stats().waiting == 100)
+        settle = pool._settle
+        monkeypatch.setattr(pool, "_settle", lambda: (looks.append(None), settle()))
+        time.sleep(1.5)
+        seen = len(looks)
+        pool.release(held)
+        for waiter in waiters:
+            waiter.result()
+
+    assert 0 < seen <= 600  # twenty times a second each were three thousand
 
 
 def test_random_timeouts_lose_and_double_nothing():
