@@ -1,0 +1,1 @@
+"""What the pool costs, beside its peers: `python -m benchmarks` measures and writes it all."""
