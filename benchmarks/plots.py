@@ -13,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from . import harness
 from .harness import RATIO, Curve, Result, Row, quartiles
 from .report import figure
 
@@ -73,7 +74,7 @@ def _save(drawn: Figure, path: Path) -> Path:
 
 
 # What matplotlib adds for those who read the file itself.
-_FOR_PEOPLE = re.compile(r"<!--.*?-->|^\s+", re.MULTILINE)
+_FOR_PEOPLE = re.compile(r"<!--.*?-->|^\s+|<metadata>.*?</metadata>", re.MULTILINE | re.DOTALL)
 
 
 # -- ratios --------------------------------------------------------------------------------
@@ -82,12 +83,11 @@ _FOR_PEOPLE = re.compile(r"<!--.*?-->|^\s+", re.MULTILINE)
 def _bars(result: Result) -> list[tuple[str, Row]]:
     """Return the peers of the groups that the result wants to be seen."""
     shown = result.highlights or [row.group for row in result.rows]
-    ours = {row.group: row for row in reversed(result.rows)}
     of = f" ({result.ratio_of})" if result.ratio_of else ""
     return [
         (f"{row.group or result.title.partition(':')[0]}{of}", row)
         for row in result.rows
-        if RATIO in row.values and row.group in shown and row is not ours[row.group]
+        if RATIO in row.values and row.group in shown and not row.name.startswith(harness.OURS)
     ]
 
 
@@ -179,6 +179,7 @@ def _line(axes: Any, names: list[str], name: str, points: list[tuple[float, floa
         label=name,
         color=PEERS[(number - 1) % len(PEERS)] if number else OURS,
         marker=MARKERS[number % len(MARKERS)],
+        markevery=-(-len(points) // 12),
         markersize=4,
         linewidth=1.4 if number else 2.4,
         zorder=3 if number == 0 else 2,
