@@ -260,7 +260,8 @@ def beaten(
         if column not in each.values or each.name.startswith(OURS):
             continue
         share = median(paired(each, ours, column))
-        if share > 1.0 if more_is_better else share < 1.0:
+        # By more than the table shows.
+        if round(share, 2) > 1.0 if more_is_better else round(share, 2) < 1.0:
             group = f" ({each.group})" if each.group else ""
             where.setdefault(each.name, []).append(f"{share:.2f} of ours{group}")
     return [

@@ -65,16 +65,15 @@ def _figures(results: Sequence[Result]) -> Iterator[tuple[str, Figure]]:
 
 
 def _save(drawn: Figure, path: Path) -> Path:
-    # No date, no version of the program: the same figures are the same file.
-    nothing: Any = {"Date": None, "Creator": None}
     text = StringIO()
-    drawn.savefig(text, format="svg", transparent=True, bbox_inches="tight", metadata=nothing)
-    path.write_text(_FOR_PEOPLE.sub("", text.getvalue()))
+    drawn.savefig(text, format="svg", transparent=True, bbox_inches="tight")
+    path.write_text(_NO_PICTURE.sub("", text.getvalue()))
     return path
 
 
-# What matplotlib adds for those who read the file itself.
-_FOR_PEOPLE = re.compile(r"<!--.*?-->|^\s+|<metadata>.*?</metadata>", re.MULTILINE | re.DOTALL)
+# What makes the file longer, or another one each time: matplotlib's remarks on what is what,
+# its name and the date, indentation.
+_NO_PICTURE = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|^\s+", re.MULTILINE | re.DOTALL)
 
 
 # -- ratios --------------------------------------------------------------------------------

@@ -174,10 +174,15 @@ class TestArithmetic:
 
     def test_our_own_other_way_is_no_peer(self):
         """It is a row like others, and no remark."""
-        assert (
-            beaten([known("redis_pool_ext", 4), known("redis_pool_ext, pooled", 2)], "wall", {})
-            == []
-        )
+        rows = [known("redis_pool_ext", 4), known("redis_pool_ext, pooled", 2)]
+
+        assert beaten(rows, "wall", {}) == []
+
+    def test_difference_that_the_table_does_not_show_is_no_remark(self):
+        """Less than half a hundredth."""
+        rows = [known("redis_pool_ext", 1.0), known("theirs", 0.996)]
+
+        assert beaten(rows, "wall", {}) == []
 
     def test_target_is_met_up_to_its_limit(self):
         """And not beyond."""

@@ -94,6 +94,7 @@ class TestPlots:
         """No date and no random name: a change in the repository is a change in the figures."""
         first = [path.read_bytes() for path in plots.draw([result], tmp_path)]
 
+        assert not any(b"metadata" in text for text in first)
         assert [path.read_bytes() for path in plots.draw([result], tmp_path)] == first
 
     def test_nothing_is_black_or_white(self, result, tmp_path):
