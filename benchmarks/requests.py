@@ -1,0 +1,79 @@
+"""A request with 1, 5 and 20 GETs, in Django and in Flask, on each client.
+
+The WSGI application is called directly, in a loop, in a process of its own per contender:
+what is measured is the framework, the client and Redis over loopback, without a web server.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from redis_pool_ext.embedded import EmbeddedRedis
+
+from .harness import RATIO, Effort, Result, Row, Target, Timing, row, with_ratios
+from .web.data import GETS, store
+from .web.rounds import in_turn
+from .web.sites import FRAMEWORKS, who_is_faster
+
+__all__ = ["NUMBERS", "TITLE", "measure"]
+
+TITLE = "A request with 1, 5 and 20 GETs, over loopback; the WSGI application called directly"
+
+UNIT = {"request": "us", "CPU": "us", RATIO: "x"}
+
+# Requests in a round, by the GETs of each.
+NUMBERS = {1: 400, 5: 200, 20: 60}
+
+# "Done when": at most so much of these peers' time, with so many GETs, in Django.
+LIMIT, AT = 0.85, 5
+PEERS = ("redis-py", "django-redis", "django-redis, cache")
+
+
+class _Group(NamedTuple):
+    framework: str
+    gets: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.framework}, {self.gets} GET{'s' if self.gets > 1 else ''}"
+
+
+def measure(effort: Effort) -> Result:
+    """Measure both frameworks; returns a group of rows for each number of GETs."""
+    numbers = {f"/{gets}": effort.count(NUMBERS[gets]) for gets in GETS}
+    groups: dict[_Group, list[Row]] = {}
+    with EmbeddedRedis() as server:
+        store(server.url)
+        for framework, sites in FRAMEWORKS.items():
+            found = in_turn(framework.lower(), list(sites), server.url, numbers, effort)
+            for gets in GETS:
+                group = _Group(framework, gets)
+                groups[group] = _rows(group, found[f"/{gets}"], sites)
+    rows = [each for rows in groups.values() for each in rows]
+    targets = _targets(groups[_Group("Django", AT)])
+    return Result("requests", TITLE, UNIT, rows, targets, remarks=who_is_faster(rows))
+
+
+def _rows(group: _Group, found: dict[str, Timing], notes: dict[str, str]) -> list[Row]:
+    rows = [
+        row(
+            site,
+            {"request": timing.wall, "CPU": timing.cpu},
+            UNIT,
+            note=notes[site],
+            group=group.name,
+        )
+        for site, timing in found.items()
+    ]
+    return with_ratios(rows, "request")
+
+
+def _targets(rows: list[Row]) -> list[Target]:
+    """Ours over the peer: the other way round than in the table, as the target is stated."""
+    return [
+        Target.at_most(
+            f"A Django request with {AT} GETs, over {peer.name}", 1 / peer.values[RATIO], LIMIT
+        )
+        for peer in rows
+        if peer.name in PEERS
+    ]
