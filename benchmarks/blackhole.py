@@ -47,7 +47,8 @@ class Entry(NamedTuple):
 def measure(effort: Effort) -> Result:
     """Ask once, or a few times; a short run scales all times, of ours and of the peers'."""
     scale = min(1.0, max(0.02, effort.factor))
-    with black_hole() as port, ThreadPoolExecutor(len(CONTENDERS)) as threads:
+    with black_hole() as listener, ThreadPoolExecutor(len(CONTENDERS)) as threads:
+        port = listener.getsockname()[1]
         # All at once: they do nothing but wait.
         jobs = {
             entry.name: threads.submit(_ask_often, entry, port, scale, effort.rounds)
@@ -59,10 +60,10 @@ def measure(effort: Effort) -> Result:
 
 
 @contextmanager
-def black_hole() -> Iterator[int]:
-    """Listen on a port and never answer; yields the port."""
+def black_hole() -> Iterator[socket.socket]:
+    """Listen on a port and never answer; yields what listens."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        yield listener.getsockname()[1]
+        yield listener
 
 
 def seconds_until_told(client: redis.Redis) -> float:

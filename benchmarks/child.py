@@ -32,7 +32,8 @@ class Child:
     def __init__(self, module: str, *arguments: str) -> None:
         self._command = [sys.executable, "-m", module, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = tempfile.TemporaryFile()  # not a pipe: nobody would empty it
+        # Not a pipe: nobody would empty it.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed on exit
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -48,7 +49,8 @@ class Child:
 
     def __exit__(self, *_exc: object) -> None:
         process = self._running()
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()  # which is what it ends at
         try:
             process.wait(_GOODBYE)
@@ -58,10 +60,16 @@ class Child:
         process.stdout.close()
         self._log.close()
 
+    @property
+    def pid(self) -> int:
+        """The process id; raises `ChildError` before it was started."""
+        return self._running().pid
+
     def ask(self, order: str, **arguments: Any) -> Any:
         """Have something done; return the answer. Raises `ChildError`."""
         process = self._running()
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(json.dumps([order, arguments]).encode() + b"\n")
             process.stdin.flush()

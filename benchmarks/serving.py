@@ -89,9 +89,7 @@ def _play(sides: Sequence[_Side], effort: Effort) -> None:
 
 
 def _rows(framework: str, sides: dict[str, _Side]) -> list[Row]:
-    rows = [
-        _row(site, side, framework) for site, side in sides.items()
-    ]
+    rows = [_row(site, side, framework) for site, side in sides.items()]
     return with_ratios(rows, "request")
 
 

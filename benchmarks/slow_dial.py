@@ -25,7 +25,7 @@ TOGETHER, IN_TURN = "together", "in turn"
 def main(port: str, seconds: str, how: str) -> None:
     """Forward to `port` of this machine; a connection takes so many seconds to get through."""
     way = _SlowWay(int(port), float(seconds), is_in_turn=how == IN_TURN)
-    obey({"port": lambda: way.port.result(), "opened": lambda: way.opened})
+    obey({"port": way.port.result, "opened": lambda: way.opened})
 
 
 class _SlowWay:

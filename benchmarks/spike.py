@@ -222,9 +222,7 @@ def _curve(scene: Scene, found: dict[str, list[Spike]]) -> Curve:
         series[name] = [
             (float(place), median(waits) * 1e3) for place, waits in enumerate(ranks, start=1)
         ]
-    return Curve(
-        f"Spike, {scene.name}", "callers, in order of their waits", "wait (ms)", series
-    )
+    return Curve(f"Spike, {scene.name}", "callers, in order of their waits", "wait (ms)", series)
 
 
 # Why a peer's worst wait can be shorter.

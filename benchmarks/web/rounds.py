@@ -21,9 +21,7 @@ STARTS = 3
 def workers(framework: str, sites: Sequence[str], url: str) -> Iterator[dict[str, Child]]:
     """Start the applications, each in a process of its own; they end with the block."""
     with ExitStack() as stack:
-        yield {
-            site: stack.enter_context(Child(WORKER, framework, site, url)) for site in sites
-        }
+        yield {site: stack.enter_context(Child(WORKER, framework, site, url)) for site in sites}
 
 
 def in_turn(

@@ -1,6 +1,6 @@
 """One web application in a process of its own.
 
-    python -m benchmarks.web.worker django redis-py redis://localhost:6379/0
+python -m benchmarks.web.worker django redis-py redis://localhost:6379/0
 """
 
 from __future__ import annotations

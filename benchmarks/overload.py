@@ -1,0 +1,233 @@
+"""Requests that come no matter how the last ones fared, up to four times too many.
+
+Each needs a connection for 5 ms, and its visitor has gone after 200 ms: work that is done
+later than that was done for nobody. Goodput is what was done in time, as a share of what
+this machine can do with the same threads and connections and no queue at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from random import Random
+from statistics import median, quantiles
+from typing import Any, NamedTuple
+
+import redis
+
+from redis_pool_ext import RedisPool
+from redis_pool_ext.embedded import EmbeddedRedis
+
+from .harness import Curve, Effort, Result, Row, rotated, row
+
+__all__ = ["CONTENDERS", "LOADS", "TITLE", "Entry", "Outcome", "capacity", "measure", "offer"]
+
+TITLE = "Overload: 10 connections, 5 ms of work, visitors who leave after 200 ms"
+
+UNIT = {"goodput": "%", "served": "%", "p50": "ms", "p99": "ms", "refused": "%"}
+
+CONNECTIONS = 10
+WORK = 0.005  # seconds that a request keeps its connection for
+PATIENCE = 0.2  # seconds, of the visitor; the pool's timeout is the same
+LOADS = (1.0, 2.0, 3.0, 4.0)  # times the capacity
+ROUNDS = 3  # at most
+SECONDS = 1.5  # times as long as other benchmarks: the queue has to fill first
+SLACK = 0.1  # seconds by which a thread's next request comes after its last one can end
+
+OURS = "redis_pool_ext"
+QUEUE = CONNECTIONS * round(PATIENCE / WORK / 2)  # those who can be served in half the time
+
+
+class Pool(NamedTuple):
+    """How to take a connection from a pool, and to give it back."""
+
+    get: Callable[[], Any]
+    put: Callable[[Any], None]
+
+
+class Entry(NamedTuple):
+    """A pool that takes part; `open` makes one for a server on this port."""
+
+    name: str
+    open: Callable[[int], AbstractContextManager[Pool]]
+    note: str
+
+
+class Outcome(NamedTuple):
+    """How it went at one load."""
+
+    offered: int
+    refused: int
+    seconds: list[float]  # of those who were served: from their arrival to their end
+    duration: float
+
+    def goodput(self) -> float:
+        """Return how many a second were served in time."""
+        return sum(each <= PATIENCE for each in self.seconds) / self.duration
+
+
+def measure(effort: Effort) -> Result:
+    """Offer each load to each pool, in turn; returns a group of rows per load, and curves."""
+    # A pool that refuses says so in the log, once a second; not in the middle of a table.
+    logging.getLogger("redis_pool_ext").addHandler(logging.NullHandler())
+    rounds = min(effort.rounds, ROUNDS)
+    found: dict[tuple[float, str], list[Row]] = {}
+    with EmbeddedRedis() as server:
+        for turn in range(rounds):
+            most = capacity(effort.seconds / 2)
+            for load in LOADS:
+                for entry in rotated(CONTENDERS, turn):
+                    outcome = offer(
+                        entry, server.port, load * most, effort.seconds * SECONDS, seed=turn
+                    )
+                    found.setdefault((load, entry.name), []).append(
+                        _row(entry, load, outcome, most)
+                    )
+    rows = [_medians(found[load, entry.name]) for load in LOADS for entry in CONTENDERS]
+    curves = [
+        _curve(rows, "goodput", "goodput (% of capacity)"),
+        _curve(rows, "p99", "p99 of the served (ms)"),
+    ]
+    return Result("overload", TITLE, UNIT, rows, curves=curves, remarks=_remarks(rows))
+
+
+def capacity(seconds: float) -> float:
+    """Return how many requests a second this machine serves, each thread its connection."""
+    done = [0] * CONNECTIONS
+    end = time.perf_counter() + seconds
+
+    def work(number: int) -> None:
+        while time.perf_counter() < end:
+            time.sleep(WORK)
+            done[number] += 1
+
+    began = time.perf_counter()
+    _run([partial(work, number) for number in range(CONNECTIONS)])
+    return sum(done) / (time.perf_counter() - began)
+
+
+def offer(entry: Entry, port: int, rate: float, seconds: float, *, seed: int) -> Outcome:
+    """Let requests arrive at random, `rate` a second; the same ones for the same seed."""
+    arrivals = _arrivals(rate, seconds, Random(seed))
+    # Each thread has its own arrivals, so far apart that the one before has ended: nobody
+    # hands them out, and nobody is late because another request took long.
+    crowd = round(rate * (PATIENCE + WORK + SLACK)) + CONNECTIONS
+    with entry.open(port) as pool:
+        ready = threading.Barrier(crowd + 1)
+        start: list[float] = []
+        found: list[list[float | None]] = [[] for _ in range(crowd)]
+
+        def visit(number: int) -> None:
+            ready.wait()
+            ready.wait()
+            for at in arrivals[number::crowd]:
+                found[number].append(_request(pool, start[0] + at))
+
+        def begin() -> None:
+            ready.wait()
+            start.append(time.perf_counter() + SLACK)
+            ready.wait()
+
+        _run([begin, *(partial(visit, number) for number in range(crowd))])
+    times = [each for some in found for each in some]
+    served = [each for each in times if each is not None]
+    return Outcome(len(times), len(times) - len(served), served, seconds)
+
+
+def _arrivals(rate: float, seconds: float, random: Random) -> list[float]:
+    arrivals, at = [], random.expovariate(rate)
+    while at < seconds:
+        arrivals.append(at)
+        at += random.expovariate(rate)
+    return arrivals
+
+
+def _request(pool: Pool, arrival: float) -> float | None:
+    """Return the seconds from the arrival to the end of the work; None: refused."""
+    time.sleep(max(0.0, arrival - time.perf_counter()))
+    try:
+        connection = pool.get()
+    except redis.ConnectionError:
+        return None
+    time.sleep(WORK)
+    pool.put(connection)
+    return time.perf_counter() - arrival
+
+
+def _run(jobs: Sequence[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=job, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+# -- the pools -------------------------------------------------------------------------------
+
+
+@contextmanager
+def _ours(port: int, **options: Any) -> Iterator[Pool]:
+    with RedisPool(host="127.0.0.1", port=port, max_connections=CONNECTIONS, **options) as pool:
+        yield _filled(pool)
+
+
+@contextmanager
+def _blocking(port: int) -> Iterator[Pool]:
+    pool = redis.BlockingConnectionPool(host="127.0.0.1", port=port, max_connections=CONNECTIONS)
+    try:
+        yield _filled(pool)
+    finally:
+        pool.disconnect()
+
+
+def _filled(pool: Any) -> Pool:
+    """Make all connections before the timeout is set: this is not about dials."""
+    for connection in [pool.get_connection() for _ in range(CONNECTIONS)]:
+        pool.release(connection)
+    pool.timeout = PATIENCE
+    return Pool(pool.get_connection, pool.release)
+
+
+CONTENDERS = (
+    Entry(OURS, _ours, "`timeout=0.2`"),
+    Entry(f"{OURS}, max_waiting", partial(_ours, max_waiting=QUEUE), f"`max_waiting={QUEUE}`, too"),
+    Entry("redis-py blocking", _blocking, "`redis.BlockingConnectionPool(timeout=0.2)`"),
+)
+
+
+# -- the result ------------------------------------------------------------------------------
+
+
+def _row(entry: Entry, load: float, outcome: Outcome, most: float) -> Row:
+    times = outcome.seconds if len(outcome.seconds) > 1 else [PATIENCE, PATIENCE]
+    percentiles = quantiles(times, n=100, method="inclusive")
+    rounds = {
+        "goodput": [100 * outcome.goodput() / most],
+        "served": [100 * len(outcome.seconds) / outcome.duration / most],
+        "p50": [percentiles[49]],
+        "p99": [percentiles[98]],
+        "refused": [100 * outcome.refused / max(1, outcome.offered)],
+    }
+    return row(entry.name, rounds, UNIT, note=entry.note, group=f"{load:g} times the capacity")
+
+
+def _medians(rows: Sequence[Row]) -> Row:
+    rounds = {column: [each.rounds[column][0] for each in rows] for column in UNIT}
+    values = {column: median(figures) for column, figures in rounds.items()}
+    return rows[0]._replace(values=values, rounds=rounds)
+
+
+def _curve(rows: Sequence[Row], column: str, label: str) -> Curve:
+    series: dict[str, list[tuple[float, float]]] = {entry.name: [] for entry in CONTENDERS}
+    for number, each in enumerate(rows):
+        load = LOADS[number // len(CONTENDERS)]
+        series[each.name].append((load, each.values[column]))
+    return Curve(f"Overload: {column}", "offered, times the capacity", label, series)
+
+
+def _remarks(rows: Sequence[Row]) -> list[str]:
+    return []
