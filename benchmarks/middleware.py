@@ -58,7 +58,9 @@ def _rows(framework: str, found: dict[str, Timing]) -> list[Row]:
 
 def _targets(rows: list[Row]) -> list[Target]:
     return [
-        Target.at_most(f"{each.group}: microseconds that ours costs", each.values["cost"], LIMIT)
+        Target.at_most(
+            f"{each.group}: what ours costs, at most {LIMIT:g} us", each.values["cost"], LIMIT
+        )
         for each in rows
         if each.name == OURS
     ]

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from redis_pool_ext.embedded import EmbeddedRedis
 
-from .harness import RATIO, Effort, Result, Row, Target, Timing, row, with_ratios
+from .harness import RATIO, Effort, Result, Row, Target, Timing, beaten, row, with_ratios
 from .web.data import GETS, store
 from .web.rounds import in_turn
-from .web.sites import FRAMEWORKS, who_is_faster
+from .web.sites import FRAMEWORKS, NOTES, REASONS
 
 __all__ = ["NUMBERS", "TITLE", "measure"]
 
@@ -45,22 +45,30 @@ def measure(effort: Effort) -> Result:
     with EmbeddedRedis() as server:
         store(server.url)
         for framework, sites in FRAMEWORKS.items():
-            found = in_turn(framework.lower(), list(sites), server.url, numbers, effort)
+            found = in_turn(framework.lower(), sites, server.url, numbers, effort)
             for gets in GETS:
                 group = _Group(framework, gets)
-                groups[group] = _rows(group, found[f"/{gets}"], sites)
+                groups[group] = _rows(group, found[f"/{gets}"])
     rows = [each for rows in groups.values() for each in rows]
-    targets = _targets(groups[_Group("Django", AT)])
-    return Result("requests", TITLE, UNIT, rows, targets, remarks=who_is_faster(rows))
+    return Result(
+        "requests",
+        TITLE,
+        UNIT,
+        rows,
+        targets=_targets(groups[_Group("Django", AT)]),
+        remarks=beaten(rows, "request", REASONS),
+        ratio_of="request",
+        highlights=[_Group(framework, AT).name for framework in FRAMEWORKS],
+    )
 
 
-def _rows(group: _Group, found: dict[str, Timing], notes: dict[str, str]) -> list[Row]:
+def _rows(group: _Group, found: dict[str, Timing]) -> list[Row]:
     rows = [
         row(
             site,
             {"request": timing.wall, "CPU": timing.cpu},
             UNIT,
-            note=notes[site],
+            note=NOTES[site],
             group=group.name,
         )
         for site, timing in found.items()
@@ -72,7 +80,9 @@ def _targets(rows: list[Row]) -> list[Target]:
     """Ours over the peer: the other way round than in the table, as the target is stated."""
     return [
         Target.at_most(
-            f"A Django request with {AT} GETs, over {peer.name}", 1 / peer.values[RATIO], LIMIT
+            f"a Django request with {AT} GETs over {peer.name}: at most {LIMIT}",
+            1 / peer.values[RATIO],
+            LIMIT,
         )
         for peer in rows
         if peer.name in PEERS

@@ -24,7 +24,7 @@ from redis_pool_ext import RedisPool
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from .child import Child
-from .harness import Curve, Effort, Result, Row, rotated, row
+from .harness import Curve, Effort, Result, Row, beaten, rotated, row
 from .slow_dial import IN_TURN, TOGETHER
 
 __all__ = ["CALLERS", "CONTENDERS", "SCENES", "TITLE", "Scene", "measure", "one_spike"]
@@ -36,7 +36,7 @@ UNIT = {"opened": "", "p50": "ms", "p99": "ms", "worst": "ms", "all served": "ms
 CALLERS = 50
 HOLD = 0.002  # seconds that a caller needs its connection for
 TIMEOUT = 10.0  # seconds; nobody shall be refused
-ROUNDS = 9  # at most: a round takes as long as its dials
+ROUNDS = 9  # each takes as long as its dials
 
 OURS = "redis_pool_ext"
 
@@ -85,10 +85,10 @@ def measure(effort: Effort) -> Result:
     curves = []
     with EmbeddedRedis() as server:
         for scene in SCENES:
-            found = _play(server.port, scene, min(effort.rounds, ROUNDS))
+            found = _play(server.port, scene, effort.count(ROUNDS))
             rows += [_row(entry, found[entry.name], scene) for entry in CONTENDERS]
             curves.append(_curve(scene, found))
-    return Result("spike", TITLE, UNIT, rows, curves=curves, remarks=_remarks(rows))
+    return Result("spike", TITLE, UNIT, rows, curves=curves, remarks=beaten(rows, "worst", REASONS))
 
 
 def one_spike(entry: Entry, way: Child) -> Spike:
@@ -226,22 +226,10 @@ def _curve(scene: Scene, found: dict[str, list[Spike]]) -> Curve:
 
 
 # Why a peer's worst wait can be shorter.
-_REASONS = {
+REASONS = {
+    f"{OURS}, 8 dials": "it is made for the far server, and pays at the busy one",
     "redis-py blocking": "it dials for every caller at once, which is the shortest way where dials "
     "do not slow each other down; the server has all of them at its door, and must keep them",
     "psycopg_pool": "its own threads dial, so a caller takes what is there first, a new connection "
     "or one that came back; with us a caller whose turn it is to dial is bound to its dial",
 }
-
-
-def _remarks(rows: Sequence[Row]) -> list[str]:
-    remarks = []
-    for scene in SCENES:
-        ours, *others = (row for row in rows if row.group == scene.name)
-        remarks += [
-            f"{scene.name}: the worst wait with {other.name} is "
-            f"{other.values['worst'] / ours.values['worst']:.2f} of ours: {_REASONS[other.name]}."
-            for other in others
-            if other.values["worst"] < ours.values["worst"] and other.name in _REASONS
-        ]
-    return remarks

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from io import BytesIO
+from threading import Thread
 from typing import Any
 
 from ..child import obey
@@ -26,7 +27,8 @@ def main(framework: str, site: str, url: str) -> None:
     application = import_module(f".on_{framework}", __package__).application(site, url)
     gc.freeze()  # what was there before is not part of a request
     worker = _Worker(application)
-    obey({"page": worker.page, "run": worker.run, "serve": worker.serve})
+    orders = (worker.page, worker.run, worker.run_in_threads, worker.serve)
+    obey({order.__name__: order for order in orders})
 
 
 class _Worker:
@@ -50,10 +52,18 @@ class _Worker:
             raise RuntimeError(f"{path} answers {status}")
         return wall / number, cpu / number
 
+    def run_in_threads(self, path: str, number: int) -> None:
+        """Do the request so many times, one after the other, each in a new thread.
+
+        As Django's development server has it.
+        """
+        for _ in range(number):
+            thread = Thread(target=self.run, kwargs={"path": path, "number": 1})
+            thread.start()
+            thread.join()
+
     def serve(self, threads: int) -> int:
         """Serve until the end of this process; return the port."""
-        from threading import Thread
-
         from waitress import create_server
 
         server = create_server(self._whole, host="127.0.0.1", port=0, threads=threads)

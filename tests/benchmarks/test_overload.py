@@ -17,11 +17,12 @@ def test_every_request_is_served_or_refused(entry, url, monkeypatch):
     """None is forgotten, although there are far more than can be served."""
     monkeypatch.setattr(overload, "WORK", 0.05)
     monkeypatch.setattr(overload, "PATIENCE", 0.001)
+    monkeypatch.setattr(overload, "_arrivals", lambda *_: [0.0] * 50)
     found = overload.offer(entry, port_of(url), 2000.0, 0.1, seed=1)
 
-    assert found.offered == found.refused + len(found.seconds)
-    assert found.refused > 0
-    assert min(found.seconds) >= overload.WORK
+    assert found.offered == 50
+    assert 0 < found.refused < 50
+    assert min(each.seconds for each in found.served) >= overload.WORK
 
 
 def test_same_seed_offers_the_same_requests(url):
@@ -35,12 +36,13 @@ def test_same_seed_offers_the_same_requests(url):
 
 
 def test_goodput_counts_what_was_done_while_the_visitor_was_there():
-    """Whoever is served later has gone."""
-    outcome = overload.Outcome(
-        offered=4, refused=1, seconds=[0.01, overload.PATIENCE, 0.201], duration=0.5
-    )
+    """Neither what came too late for its visitor, nor what was left when arrivals had ended."""
+    served = [overload.Served(*each) for each in ((0.0, 0.2), (0.0, 0.21), (0.2, 0.1), (0.4, 0.2))]
+    outcome = overload.Outcome(offered=5, served=served, duration=0.5)
 
-    assert outcome.goodput() == 2 / 0.5
+    assert outcome.throughput(within=0.2) == 2 / 0.5
+    assert outcome.throughput() == 3 / 0.5
+    assert outcome.refused == 1
 
 
 def test_capacity_is_what_all_connections_do_together():
