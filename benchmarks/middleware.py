@@ -14,8 +14,8 @@ TITLE = "A request without Redis: what the middleware costs; the WSGI applicatio
 
 UNIT = {"request": "us", "CPU": "us", "cost": "us"}
 
-NUMBER = 1000  # requests in a round
-MORE = 2  # times as many rounds as elsewhere: the cost is a small difference of large figures
+NUMBER = 300  # requests in a round
+MORE = 7  # times as many rounds as elsewhere: this is a small difference of large figures
 
 NOTES = {
     OURS: "Django: the app and its middleware; Flask: FlaskRedisPool(app)",

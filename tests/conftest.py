@@ -16,8 +16,12 @@ from .support.clock_ahead import Clock, set_clock
 # The suite also runs where no framework is installed: those tests are not collected then.
 collect_ignore = [
     folder
-    for folder, framework in (("django_wing", "django"), ("flask_wing", "flask"))
-    if find_spec(framework) is None
+    for folder, library in (
+        ("benchmarks", "django_redis"),
+        ("django_wing", "django"),
+        ("flask_wing", "flask"),
+    )
+    if find_spec(library) is None
 ]
 
 
