@@ -29,7 +29,14 @@ __all__ = ["CONTENDERS", "LOADS", "TITLE", "Entry", "Outcome", "capacity", "meas
 
 TITLE = "Overload: 10 connections, 5 ms of work, visitors who leave after 200 ms"
 
-UNIT = {"goodput": "%", "served": "%", "p50": "ms", "p99": "ms", "refused": "%"}
+UNIT = {
+    "goodput": "%",
+    "served": "%",
+    "p50": "ms",
+    "p99": "ms",
+    "refused": "%",
+    "late": "ms",
+}
 
 CONNECTIONS = 10
 WORK = 0.005  # seconds that a request keeps its connection for
@@ -65,11 +72,17 @@ class Served(NamedTuple):
     seconds: float
 
 
+class _Request(NamedTuple):
+    late: float
+    served: Served | None
+
+
 class Outcome(NamedTuple):
     """How it went at one load."""
 
     offered: int
     served: list[Served]
+    late: list[float]  # seconds from each arrival until this machine found the time for it
     duration: float
 
     @property
@@ -144,14 +157,13 @@ def offer(entry: Entry, port: int, rate: float, seconds: float, *, seed: int) ->
     with entry.open(port) as pool:
         ready = threading.Barrier(crowd + 1)
         start: list[float] = []
-        found: list[list[Served | None]] = [[] for _ in range(crowd)]
+        found: list[list[_Request]] = [[] for _ in range(crowd)]
 
         def visit(number: int) -> None:
             ready.wait()
             ready.wait()
             for at in arrivals[number::crowd]:
-                took = _request(pool, start[0] + at)
-                found[number].append(None if took is None else Served(at, took))
+                found[number].append(_request(pool, start[0], at))
 
         def begin() -> None:
             ready.wait()
@@ -159,8 +171,9 @@ def offer(entry: Entry, port: int, rate: float, seconds: float, *, seed: int) ->
             ready.wait()
 
         _run([begin, *(partial(visit, number) for number in range(crowd))])
-    served = [each for some in found for each in some if each is not None]
-    return Outcome(sum(map(len, found)), served, seconds)
+    requests = [each for some in found for each in some]
+    served = [each.served for each in requests if each.served is not None]
+    return Outcome(len(requests), served, [each.late for each in requests], seconds)
 
 
 def _arrivals(rate: float, seconds: float, random: Random) -> Iterator[float]:
@@ -170,16 +183,17 @@ def _arrivals(rate: float, seconds: float, random: Random) -> Iterator[float]:
         at += random.expovariate(rate)
 
 
-def _request(pool: Pool, arrival: float) -> float | None:
-    """Return the seconds from the arrival to the end of the work; None: refused."""
+def _request(pool: Pool, start: float, at: float) -> _Request:
+    arrival = start + at
     time.sleep(max(0.0, arrival - time.perf_counter()))
+    late = time.perf_counter() - arrival
     try:
         connection = pool.get()
     except redis.ConnectionError:
-        return None
+        return _Request(late, None)
     time.sleep(WORK)
     pool.put(connection)
-    return time.perf_counter() - arrival
+    return _Request(late, Served(at, time.perf_counter() - arrival))
 
 
 def _run(jobs: Sequence[Callable[[], None]]) -> None:
@@ -235,6 +249,7 @@ def _row(entry: Entry, load: float, outcome: Outcome, most: float) -> Row:
         "p50": [percentiles[49]],
         "p99": [percentiles[98]],
         "refused": [100 * outcome.refused / max(1, outcome.offered)],
+        "late": [median(outcome.late)],
     }
     return harness.row(
         entry.name, rounds, UNIT, note=entry.note, group=f"{load:g} times the capacity"
@@ -265,5 +280,6 @@ REASONS = {
 
 SERVED = (
     "`served` counts who got a connection and had the work done, also for visitors who had gone "
-    "by then. Where it falls below the capacity, the machine is busy with refusing."
+    "by then. Where it falls below the capacity, this machine is busy with refusing: `late` is how "
+    "long after its arrival a request even came to the pool, in the median."
 )

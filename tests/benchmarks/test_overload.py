@@ -20,7 +20,7 @@ def test_every_request_is_served_or_refused(entry, url, monkeypatch):
     monkeypatch.setattr(overload, "_arrivals", lambda *_: [0.0] * 50)
     found = overload.offer(entry, port_of(url), 2000.0, 0.1, seed=1)
 
-    assert found.offered == 50
+    assert found.offered == len(found.late) == 50
     assert 0 < found.refused < 50
     assert min(each.seconds for each in found.served) >= overload.WORK
 
@@ -38,7 +38,7 @@ def test_same_seed_offers_the_same_requests(url):
 def test_goodput_counts_what_was_done_while_the_visitor_was_there():
     """Neither what came too late for its visitor, nor what was left when arrivals had ended."""
     served = [overload.Served(*each) for each in ((0.0, 0.2), (0.0, 0.21), (0.2, 0.1), (0.4, 0.2))]
-    outcome = overload.Outcome(offered=5, served=served, duration=0.5)
+    outcome = overload.Outcome(offered=5, served=served, late=[0.0] * 5, duration=0.5)
 
     assert outcome.throughput(within=0.2) == 2 / 0.5
     assert outcome.throughput() == 3 / 0.5
