@@ -63,7 +63,7 @@ def _redis_py(url: str) -> View:
 
 def _django_redis(url: str) -> View:
     _start(CACHES={"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url}})
-    from django_redis import get_redis_connection
+    from django_redis import get_redis_connection  # type: ignore[import,unused-ignore]
 
     def view(_request: HttpRequest, gets: int) -> HttpResponse:
         client: Any = get_redis_connection("default")

@@ -61,7 +61,7 @@ def _redis_py(_app: Flask, url: str) -> View:
 
 
 def _flask_redis(app: Flask, url: str) -> View:
-    from flask_redis import FlaskRedis
+    from flask_redis import FlaskRedis  # type: ignore[import,unused-ignore]
 
     app.config["REDIS_URL"] = url
     client = FlaskRedis(app)

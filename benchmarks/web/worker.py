@@ -64,7 +64,7 @@ class _Worker:
 
     def serve(self, threads: int) -> int:
         """Serve until the end of this process; return the port."""
-        from waitress import create_server
+        from waitress import create_server  # type: ignore[import,unused-ignore]
 
         server = create_server(self._whole, host="127.0.0.1", port=0, threads=threads)
         Thread(target=server.run, daemon=True).start()
