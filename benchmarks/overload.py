@@ -273,9 +273,9 @@ def _curve(rows: Sequence[Row], column: str, label: str) -> Curve:
 # Why another goodput can be higher.
 REASONS = {
     f"{OURS}, max_waiting": "who is served has waited for half of the timeout, and not all of it",
-    "redis-py blocking": "a newcomer overtakes those who wait, so some are served at once and "
-    "others never. Our queue is in order of arrival: while too many come it is as long as the "
-    "timeout allows, and all are late alike; that is what `max_waiting` is for",
+    "redis-py blocking": "newcomers overtake those who wait, so a few are served at once; the "
+    "others are late as ours are. Our queue is in order of arrival: while too many come it is as "
+    "long as the timeout allows, and all are late alike; that is what `max_waiting` is for",
 }
 
 SERVED = (

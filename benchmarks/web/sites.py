@@ -24,16 +24,17 @@ NOTES = {
     "flask-redis": "`FlaskRedis(app)`",
 }
 
-# Why a peer can be faster.
+# Why a peer can be faster: `benchmarks.middleware` tells what there is to save.
 _NO_LEASE = (
     "nothing is begun, named and ended with the request, and each command may have another "
-    "connection; ours pays for its scope and lease once, and saves a part of it per command"
+    "connection; ours pays for its scope and lease once, whatever the number of commands"
 )
+_NO_PROXY = f"{_NO_LEASE}; and `current_redis` is looked up anew at each of them"
 REASONS = {
-    f"{OURS}, g.redis": "it looks nothing up per command",
-    "redis-py": _NO_LEASE,
+    f"{OURS}, g.redis": "it is looked up in no other place than `flask.g`",
+    "redis-py": f"{_NO_LEASE} (in Flask, `current_redis` is looked up anew at each of them, too)",
     "django-redis": _NO_LEASE,
     "django-redis, cache": _NO_LEASE,
     "Django's RedisCache": _NO_LEASE,
-    "flask-redis": _NO_LEASE,
+    "flask-redis": _NO_PROXY,
 }
