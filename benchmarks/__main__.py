@@ -29,6 +29,7 @@ __all__ = ["NAMES", "main"]
 NAMES = (
     "cycle",
     "command",
+    "parts",
     "requests",
     "serving",
     "middleware",

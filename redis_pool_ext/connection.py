@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import redis
 from redis.connection import HiredisRespSerializer
@@ -22,7 +22,7 @@ from .blocking import patience
 from .deadline import Deadline
 from .dial import DialledConnection
 from .errors import LeaseError, LeaseStateLostError
-from .express import Lane, is_redis_pys_own, lane_of
+from .express import Failed, Lane, is_redis_pys_own, lane_of
 from .forks import getpid
 from .ledger import Slot
 from .packing import NumbersAsText
@@ -200,13 +200,12 @@ class GuardedConnection(DialledConnection):
 
     # -- for the short way (express.py) -------------------------------------------------
 
-    def send_packed(self, packed: bytes) -> None:
-        """Send a command that the caller has noted."""
-        try:
-            super().send_packed_command((packed,), check_health=False)
-        except BaseException:
-            self.broken = True
-            raise
+    def fail_to_send(self, error: BaseException) -> NoReturn:
+        """Close the connection after `error`, and let redis-py raise what it makes of that."""
+        self.broken = True
+        self._sock = Failed(self, error)
+        super().send_packed_command((b"",), check_health=False)
+        raise error  # not reached: redis-py passes on all that is raised
 
     def read_on(self, began: float, error: OSError | None = None) -> Any:
         """Read a reply that the short way met something unusual in, an `error` perhaps."""

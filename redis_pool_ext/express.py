@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import redis
 from redis.connection import AbstractConnection
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSED",
+    "Failed",
     "Lane",
     "exchange",
     "is_recording",
@@ -62,6 +63,7 @@ _REDIS_PYS_OWN = (
 class Lane(NamedTuple):
     """An open connection's calls into C, looked up once. None of them refers to it."""
 
+    send: Callable[[bytes], None]
     receive: Callable[[Any], int]
     buffer: bytearray
     feed: Callable[[Any, int, int], None]
@@ -107,8 +109,8 @@ def lane_of(connection: GuardedConnection) -> Lane | None:
         or connection.health_check_interval
     ):
         return None
-    reader = parser._reader
-    return Lane(connection._sock.recv_into, parser._buffer, reader.feed, reader.gets)
+    sock, reader = connection._sock, parser._reader
+    return Lane(sock.sendall, sock.recv_into, parser._buffer, reader.feed, reader.gets)
 
 
 def exchange(connection: GuardedConnection, lane: Lane, packed: bytes, now: float) -> Any:
@@ -118,7 +120,10 @@ def exchange(connection: GuardedConnection, lane: Lane, packed: bytes, now: floa
     byte is sent until the reply is in hand; whatever strikes in between leaves it so.
     """
     connection.pending = 1
-    connection.send_packed(packed)
+    try:
+        lane.send(packed)
+    except BaseException as error:
+        connection.fail_to_send(error)
     try:
         try:
             size = lane.receive(lane.buffer)
@@ -139,6 +144,19 @@ def exchange(connection: GuardedConnection, lane: Lane, packed: bytes, now: floa
 
 def _is_error(item: Any) -> bool:
     return isinstance(item, Exception)
+
+
+class Failed:
+    """In place of a connection's socket that has failed to send: it fails again, alike."""
+
+    def __init__(self, connection: GuardedConnection, error: BaseException) -> None:
+        self._connection, self._sock = connection, connection._sock
+        self._error = error
+
+    def sendall(self, _data: bytes) -> NoReturn:
+        """Step aside, and raise what the socket has raised."""
+        self._connection._sock = self._sock
+        raise self._error
 
 
 class _PutBack:

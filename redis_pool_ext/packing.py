@@ -22,9 +22,11 @@ _hiredis: Any = getattr(redis.connection, "hiredis", None)
 # These types exactly, as in hiredis: it refuses bool and other subclasses.
 _NUMBERS = frozenset((int, float))
 _TEXTS = frozenset((str, bytes))
+_TEXTS_AND_NUMBERS = _TEXTS | _NUMBERS
 
 # The words of each command that leaves nothing behind on its connection, by the spelling
-# that redis-py's methods use; None for any other first argument that was seen.
+# that redis-py's methods use: none where it is one word as it stands. None for any other
+# first argument that was seen.
 _words: dict[Any, tuple[bytes, ...] | None] = {}
 _WORDS_MAX = 1024
 
@@ -56,17 +58,12 @@ def pack_ordinary(args: tuple[Any, ...]) -> bytes | None:
         return None
     for arg in args:
         if type(arg) not in _TEXTS:
-            return _pack_with_numbers(words, args)
-    return _packed((*words, *args[1:]))
-
-
-def _pack_with_numbers(words: tuple[bytes, ...], args: tuple[Any, ...]) -> bytes | None:
-    if all(type(arg) in _TEXTS or type(arg) in _NUMBERS for arg in args):
-        return _packed((*words, *map(_as_text, args[1:])))
-    return None
-
-
-def _packed(args: tuple[Any, ...]) -> bytes | None:
+            if not _TEXTS_AND_NUMBERS.issuperset(map(type, args)):
+                return None
+            args = tuple(map(_as_text, args))
+            break
+    if words:
+        args = (*words, *args[1:])
     try:
         packed: bytes = _hiredis.pack_command(args)
     except (TypeError, ValueError):  # text that has no UTF-8: redis-py's own error, please
@@ -92,7 +89,8 @@ def _is_ordinary(name: str) -> bool:
 
 
 def _words_of(name: str) -> tuple[bytes, ...]:
-    return tuple(name.encode().split())
+    words = tuple(name.encode().split())
+    return () if words == (name.encode(),) else words
 
 
 def _as_text(arg: Any) -> Any:
