@@ -1,6 +1,6 @@
 """Run the benchmarks, and write what they found.
 
-python -m benchmarks                all of it: results.json, table.md and the plots
+python -m benchmarks                all of it: results.json, table.md, summary.md and the plots
 python -m benchmarks --quick        does everything work? the figures mean little
 python -m benchmarks cycle command  some of them
 """
@@ -23,6 +23,7 @@ from rich.markdown import Markdown
 
 from . import machine, plots, report
 from .harness import FULL, QUICK, Effort, Result
+from .summary import summary
 
 __all__ = ["NAMES", "main"]
 
@@ -117,6 +118,7 @@ def _write(results: list[Result], about: dict[str, Any], folder: Path, console: 
     table = report.markdown(results, about["machine"], about["command"])
     (folder / "results.json").write_text(json.dumps(about, indent=1) + "\n")
     (folder / "table.md").write_text(table)
+    (folder / "summary.md").write_text(summary(results))
     drawn = plots.draw(results, folder)
     console.print(Markdown(table))
     for path in (folder / "results.json", folder / "table.md", *drawn):

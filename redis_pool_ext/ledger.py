@@ -1,18 +1,23 @@
 """The pool's books: who has which slot, who waits, and in what order.
 
-Plain code that never waits, does no I/O and has no lock of its own: every method is
-called under the pool's lock. Sync and async pools keep their books here alike.
+Plain code that never waits, does no I/O and has no lock of its own. Methods are called
+under the pool's lock, but for the few that take and put back an idle connection: those
+go in single steps, and need none.
 
 A slot is an object, and whoever drops it gives it back. An exception can strike between
 any two byte codes (a signal handler, an asynchronous exception); instead of guarding
 each gap, the slot dies with the frame that held it and its weak reference goes to the
 graveyard. So a slot cannot be lost, whatever happened to its holder.
 
-Outside the lock the pool relies on single steps only: `append` and `popleft` of a deque,
-`pop` of a list, `setdefault` and `pop` of a dict. Each is one call into C, and a
-free-threaded build does it under the object's own lock. Looking and then acting on it
-happens under the pool's lock; a plain read (`is_closed`, `generation`, whether there is
-anything in the graveyard) may be one change late, and is repeated there.
+Outside the lock the pool relies on single steps only: `append`, `pop` and `remove` of a
+list, `add` and `remove` of a set, `append` and `popleft` of a deque, `setdefault` and
+`pop` of a dict. Each is one call into C, and a free-threaded build does it under the
+object's own lock. A plain read (`is_closed`, `generation`, whether there is anything in
+the graveyard) may be one change late. Where that matters, two look crosswise: a
+connection that comes back is put on the shelf *before* its releaser looks at the queue,
+the generation and the bounds; who queues up, ends a generation or makes the pool smaller
+does so *before* it looks at the shelf. So at least one of the two sees the other, and
+settles it under the lock.
 """
 
 from __future__ import annotations
