@@ -51,8 +51,8 @@ class _Asking:
     def __getitem__(self, _index: int) -> bool:
         return self._pid == os.getpid()
 
-    def __setitem__(self, _index: int, _value: int) -> None:
-        self._pid = os.getpid()
+    def __setitem__(self, _index: int, value: int) -> None:
+        self._pid = os.getpid() if value else 0
 
 
 def _page() -> Any:

@@ -138,3 +138,36 @@ other.release(other.get_connection())
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_child_begins_anew_where_no_page_is_wiped(url):
+    """macOS, or Linux before 4.14: the hooks, and asking for the process id, do it there."""
+    program = f"""
+import mmap, os
+
+class Page(mmap.mmap):
+    def madvise(self, *_args):
+        raise OSError("Invalid argument")
+
+mmap.mmap = Page
+
+from redis_pool_ext import RedisPool, forks
+from tests.support.forks import fork_without_hooks, in_child
+
+pool = RedisPool.from_url({url!r}, housekeeping_interval=None)
+pool.release(pool.get_connection())
+inherited = pool._ledger.idle[0]
+
+def child():
+    connection = pool.get_connection()
+    assert connection is not inherited
+    assert forks.getpid() == os.getpid()
+
+assert isinstance(forks.here, forks._Asking)
+in_child(child)
+in_child(child, fork_without_hooks)
+assert pool.get_connection() is inherited
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+
+    assert ended.returncode == 0, ended.stderr.decode()
