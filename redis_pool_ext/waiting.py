@@ -19,7 +19,7 @@ logger = logging.getLogger("redis_pool_ext")
 
 _EXHAUSTED = frozenset({Refusal.TIMED_OUT, Refusal.QUEUE_FULL})
 
-# Seconds between two looks of the waiters, together, at what finalizers left behind.
+# Seconds between two looks of the waiters, together, at what nobody was woken for.
 GLANCE = 0.05
 
 # Seconds between two looks of one of them, who may have come at the same time as all others;
@@ -67,15 +67,15 @@ class Waiting(Returning):
     def _wait(self, waiter: Waiter, deadline: Deadline) -> float:
         """Sleep until there is a gift or a refusal, or the deadline; return the seconds.
 
-        Wakes now and then for what finalizers have left behind: they take no lock, and
-        wake nobody. One look serves all who wait, so each of many looks more seldom.
+        Wakes now and then for what nobody was woken for: what finalizers have left behind,
+        and what was put on the shelf by a caller whom an exception struck before it looked
+        at the queue. One look serves all who wait, so each of many looks more seldom.
         """
         began = monotonic()
         while not waiter.wake.acquire(True, min(deadline.remaining(), self._pause())):
             self._settle()
-            if self._ledger.server_full.error is not None:  # it may have room again
-                with self._lock:
-                    self._ledger.serve(monotonic())
+            with self._lock:  # also for a server that was full, and may have room again
+                self._ledger.serve(monotonic())
             if monotonic() >= deadline.at:
                 break
         return monotonic() - began

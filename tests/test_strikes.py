@@ -6,14 +6,16 @@ import gc
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 
 import pytest
 import redis
 
 from redis_pool_ext import RedisPool
 
-from .support.strikes import strike_everywhere
+from .support.strikes import Strike, run_visited, strike_everywhere
 from .support.stub import StubConnection
+from .support.threads import spawn, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +91,33 @@ def test_strike_while_a_dirty_connection_is_closed(pool):
         pool.release(connection)
 
     assert strike(pool, scenario) > 30
+
+
+def test_strike_while_a_connection_comes_back_for_a_waiter():
+    """The waiter has it, or a new one, long before its timeout: S8, also after a strike."""
+
+    def borrow() -> None:
+        pool.release(pool.get_connection())
+
+    def strike() -> None:
+        raise Strike
+
+    def give_back() -> None:
+        with suppress(Strike):
+            pool.release(kept.pop())
+
+    with RedisPool(StubConnection, max_connections=1, timeout=30) as pool:
+        for place in count():
+            kept = [pool.get_connection()]
+            waiter = spawn(borrow)
+            wait_until(lambda: pool.stats().waiting == 1)
+            where = run_visited(give_back, strike, place)
+            waiter.join(20)
+            assert not waiter.is_alive(), where
+            if where is None:
+                break
+
+        assert place > 10
 
 
 def test_strike_while_what_was_dropped_is_picked_up(pool):
