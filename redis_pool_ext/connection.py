@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NoReturn, Protocol
 
@@ -22,7 +22,7 @@ from .blocking import patience
 from .deadline import Deadline
 from .dial import DialledConnection
 from .errors import LeaseError, LeaseStateLostError
-from .express import Failed, Lane, is_redis_pys_own, lane_of
+from .express import Lane, is_redis_pys_own, lane_of
 from .forks import getpid
 from .ledger import Slot
 from .packing import NumbersAsText
@@ -203,14 +203,16 @@ class GuardedConnection(DialledConnection):
     def fail_to_send(self, error: BaseException) -> NoReturn:
         """Close the connection after `error`, and let redis-py raise what it makes of that."""
         self.broken = True
-        self._sock = Failed(self, error)
-        super().send_packed_command((b"",), check_health=False)
-        raise error  # not reached: redis-py passes on all that is raised
+        failing = _raising(error)
+        del error  # its traceback will refer to this frame: that were a cycle
+        super().send_packed_command(failing, check_health=False)
+        raise AssertionError("redis-py passes on all that is raised")
 
     def read_on(self, began: float, error: OSError | None = None) -> Any:
         """Read a reply that the short way met something unusual in, an `error` perhaps."""
         assert self._replies is not None
         self._replies.go_on(began, error)
+        del error  # its traceback will refer to this frame: that were a cycle
         response = self._read()
         if self._should_reconnect:  # it was a push message that asked for that
             self.lane = None
@@ -370,6 +372,15 @@ class GuardedConnection(DialledConnection):
     def is_inherited(self) -> bool:
         """Tell whether the socket was opened by another process, before a fork."""
         return bool(self.pid != getpid())
+
+
+def _raising(error: BaseException) -> Iterator[bytes]:
+    """Yield nothing to send, and raise `error` for it."""
+    try:
+        raise error
+    finally:
+        del error  # its traceback refers to this frame
+    yield b""
 
 
 _guards: dict[type[Any], type[GuardedConnection]] = {}

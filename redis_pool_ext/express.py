@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
 from redis.connection import AbstractConnection
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSED",
-    "Failed",
     "Lane",
     "exchange",
     "is_recording",
@@ -139,24 +138,12 @@ def exchange(connection: GuardedConnection, lane: Lane, packed: bytes, now: floa
         connection.pending = 0
         return response
     connection._parser._reader = _PutBack(connection._parser, response)
+    del response  # an error's traceback will refer to this frame: that were a cycle
     return connection.read_on(now)
 
 
 def _is_error(item: Any) -> bool:
     return isinstance(item, Exception)
-
-
-class Failed:
-    """In place of a connection's socket that has failed to send: it fails again, alike."""
-
-    def __init__(self, connection: GuardedConnection, error: BaseException) -> None:
-        self._connection, self._sock = connection, connection._sock
-        self._error = error
-
-    def sendall(self, _data: bytes) -> NoReturn:
-        """Step aside, and raise what the socket has raised."""
-        self._connection._sock = self._sock
-        raise self._error
 
 
 class _PutBack:

@@ -72,7 +72,10 @@ class ReplySocket:
     def _in_time(self, read: Callable[[Any], T], argument: Any) -> T:
         if self._error is not None:
             error, self._error = self._error, None
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # its traceback refers to this frame: a cycle, with all callers in it
         limit = self._plain.gettimeout()
         if not limit:  # for ever, or not at all
             return read(argument)
