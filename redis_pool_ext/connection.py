@@ -107,6 +107,17 @@ class GuardedConnection(DialledConnection):
             raise LeaseError("this connection was given back to its pool; take a new lease")
         home.reconnect(self)
 
+    def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
+        """Connect, in a dial of the pool's; anywhere else, ask the pool for one.
+
+        redis-py calls this where it finds the socket gone at the last moment: a signal
+        handler has ended the lease in the middle of its command.
+        """
+        if self._deadline is None:
+            self.connect()
+        else:
+            super().connect_check_health(*args, **kwargs)
+
     def _construct_command_packer(self, packer: Any) -> Any:
         """Choose the serializer as redis-py does; make hiredis' safe under signals."""
         chosen = super()._construct_command_packer(packer)

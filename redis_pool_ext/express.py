@@ -115,10 +115,9 @@ def lane_of(connection: GuardedConnection) -> Lane | None:
 def exchange(connection: GuardedConnection, lane: Lane, packed: bytes, now: float) -> Any:
     """Send an ordinary command, and return its reply. Raises what redis-py does.
 
-    `now` (monotonic, seconds) is when it began. Something is owed from before the first
-    byte is sent until the reply is in hand; whatever strikes in between leaves it so.
+    The caller has set `connection.pending`, in one step with its look at the connection: what
+    interrupts this call finds something owed, until the reply is in hand, and leaves it so.
     """
-    connection.pending = 1
     try:
         lane.send(packed)
     except BaseException as error:

@@ -137,6 +137,7 @@ class Lease(ConnectionPoolInterface):
                 ):
                     self._used_at = now
                     connection.last = name
+                    connection.pending = 1
                     return exchange(connection, lane, packed, now)
             return MISSED
         finally:
