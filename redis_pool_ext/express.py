@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from time import monotonic
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -112,7 +113,7 @@ def lane_of(connection: GuardedConnection) -> Lane | None:
     return Lane(sock.sendall, sock.recv_into, parser._buffer, reader.feed, reader.gets)
 
 
-def exchange(connection: GuardedConnection, lane: Lane, packed: bytes, now: float) -> Any:
+def exchange(connection: GuardedConnection, lane: Lane, packed: bytes) -> Any:
     """Send an ordinary command, and return its reply. Raises what redis-py does.
 
     The caller has set `connection.pending`, in one step with its look at the connection: what
@@ -122,11 +123,12 @@ def exchange(connection: GuardedConnection, lane: Lane, packed: bytes, now: floa
         lane.send(packed)
     except BaseException as error:
         connection.fail_to_send(error)
+    began = monotonic()
     try:
         try:
             size = lane.receive(lane.buffer)
         except OSError as error:
-            return connection.read_on(now, error)
+            return connection.read_on(began, error)
         lane.feed(lane.buffer, 0, size)
         response = lane.take()
     except BaseException:
@@ -138,7 +140,7 @@ def exchange(connection: GuardedConnection, lane: Lane, packed: bytes, now: floa
         return response
     connection._parser._reader = _PutBack(connection._parser, response)
     del response  # an error's traceback will refer to this frame: that were a cycle
-    return connection.read_on(now)
+    return connection.read_on(began)
 
 
 def _is_error(item: Any) -> bool:

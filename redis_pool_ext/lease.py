@@ -138,7 +138,7 @@ class Lease(ConnectionPoolInterface):
                     self._used_at = now
                     connection.last = name
                     connection.pending = 1
-                    return exchange(connection, lane, packed, now)
+                    return exchange(connection, lane, packed)
             return MISSED
         finally:
             self.is_talking = False

@@ -114,3 +114,22 @@ def test_handler_that_comes_before_the_command_is_sent_is_told(url, monkeypatch)
         client.ping()
         monkeypatch.setattr(lease_module, "exchange", interrupted)
         assert client.echo("text") == b"text"
+
+
+# -- the bound of a reply ---------------------------------------------------------------------
+
+
+def test_time_that_sending_took_is_not_the_replys(proxy, clock):
+    """A reply in pieces has the whole of `socket_timeout`, as on redis-py's way."""
+    with RedisPool.from_url(proxy.url, socket_timeout=30) as pool, pool.lease() as client:
+        client.ping()
+        connection = client.connection_pool.held[0]
+        lane = connection.lane
+        proxy.drip(0.0001)
+
+        def send_slowly(packed: bytes) -> None:
+            lane.send(packed)
+            clock.advance(40)
+
+        connection.lane = lane._replace(send=send_slowly)
+        assert client.get("large") == b"x" * 1000
