@@ -148,16 +148,24 @@ class Keeping(Dialling):
         ledger = self._ledger
         with self._lock:
             now = monotonic()
-            late = [slot for slot in ledger.slots() if _is_late(slot, now, threshold)]
-            for slot in late:
-                slot.late_since = slot.taken_at
-                ledger.counters.leaked += 1
+            late = [slot for slot in ledger.slots() if _note_late(slot, now, threshold)]
+            ledger.counters.leaked += len(late)
         for slot in late:
             logger.warning(
                 "%s: out for longer than %g s: %s", self.alias, threshold, describe(slot, now)
             )
 
 
-def _is_late(slot: Slot, now: float, threshold: float) -> bool:
-    is_news = slot.state is SlotState.HELD and slot.late_since != slot.taken_at
-    return is_news and now - slot.taken_at > threshold
+def _note_late(slot: Slot, now: float, threshold: float) -> bool:
+    """Note that a slot's holder keeps it for too long; False if not, or if that is known.
+
+    It may come back and be lent anew meanwhile. So the state is read first, and then, once,
+    since when: of two holders it is then the later one's, and not too long ago.
+    """
+    if slot.state is not SlotState.HELD:
+        return False
+    taken_at = slot.taken_at
+    if slot.late_since == taken_at or now - taken_at <= threshold:
+        return False
+    slot.late_since = taken_at
+    return True

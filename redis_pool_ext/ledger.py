@@ -197,8 +197,8 @@ class Ledger:
         slot: Slot = connection.slot  # type: ignore[assignment]  # while it is idle, and ours
         self.lent.add(slot.key)
         slot.tally.acquired += 1
-        slot.state = HELD
         slot.taken_at = now
+        slot.state = HELD
         return connection
 
     def claim(self, slot: Slot, now: float) -> bool:
@@ -333,8 +333,8 @@ class Ledger:
         """Note that the dial in this slot ended well; it is held by whoever dialled."""
         if slot.state is SlotState.CONNECTING:  # else its holder has had it for longer
             self.lent.add(slot.key)
-            slot.state = SlotState.HELD
             slot.taken_at = now
+            slot.state = HELD
         slot.expires_at = self.life.expiry(now)
         self.circuit.succeeded()
         self.server_full.forget()

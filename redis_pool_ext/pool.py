@@ -171,8 +171,8 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
             now = monotonic()
             ledger.lent.add(slot.key)
             slot.tally.acquired += 1
-            slot.state = HELD
             slot.taken_at = now
+            slot.state = HELD  # last: who sees that looks for how long
             if (
                 now < slot.fresh_until
                 and connection.generation == ledger.generation

@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import threading
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from redis_pool_ext.embedded import EmbeddedRedis
 from redis_pool_ext.report import Reported, caller_site
 
 from .support.clock_ahead import Clock
+from .support.strikes import run_visited
 from .support.stub import StubConnection
 from .support.threads import spawn, wait_until
 
@@ -238,6 +240,30 @@ class TestLeaks:
         assert all(word in line for word, line in zip(words, said(caplog), strict=True))
         assert pool.stats().leaked == 2
         assert pool.stats().created == 1
+
+    def test_holder_who_came_during_a_round_is_not_late_already(self, clock):
+        """Handed on at any place of it: if the next one keeps it, that will be news."""
+        settings = {"leak_detection_threshold": 10, "housekeeping_interval": None}
+        with RedisPool(StubConnection, max_connections=1, **settings) as pool:
+            held = [pool.get_connection()]
+            slot = held[0].slot
+
+            def hand_on() -> None:
+                pool.release(held.pop())
+                held.append(pool.get_connection())
+
+            def hand_on_unmarked() -> None:  # one that is marked waits for the round's end
+                if slot.late_since is None:
+                    spawn(hand_on).result()
+
+            for place in count():
+                clock.advance(11)
+                taken_at = slot.taken_at
+                where = run_visited(pool.keep_house, hand_on_unmarked, place)
+                assert slot.taken_at == taken_at or slot.late_since != slot.taken_at, where
+                hand_on()
+                if where is None:
+                    break
 
     def test_return_that_meets_the_round_leaves_no_mark(self, pool, clock, caplog, monkeypatch):
         """Found late in the middle of its return: the next holder is not blamed."""
