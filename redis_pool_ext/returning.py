@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -264,12 +265,12 @@ class Returning:
             with self._lock:
                 ledger.bury()
                 ledger.serve(monotonic())
-        while ledger.returned:
-            try:
-                connection = ledger.returned.popleft()
-            except IndexError:  # another thread was quicker than the look
-                return
-            self._release_late(connection)
+        late: list[GuardedConnection] = []  # first: release() settles what it finds there
+        with suppress(IndexError):
+            while True:
+                late.append(ledger.returned.popleft())
+        while late:
+            self._release_late(late.pop())
 
     def _release_late(self, connection: GuardedConnection) -> None:
         """Take back what a finalizer released; its mistake is not this caller's."""

@@ -254,6 +254,15 @@ class TestSlots:
         assert pool.stats().discarded == {"lost": 1}
         assert pool.get_connection()
 
+    def test_any_number_can_come_back_while_the_books_are_in_use(self):
+        """A finalizer under the pool's lock leaves them; hundreds of them take no deep stack."""
+        pool = stub_pool(500)
+        for connection in [pool.get_connection() for _ in range(500)]:
+            with pool._lock:
+                pool.release(connection)
+
+        assert pool.stats().idle == 500
+
     def test_dropped_connection_wakes_the_waiter(self):
         """The slot of a forgotten connection goes to the one who waits."""
         pool = stub_pool(1)
