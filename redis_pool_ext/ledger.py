@@ -237,8 +237,8 @@ class Ledger:
 
     def _excess(self, connection: GuardedConnection, slot: Slot, now: float) -> str | None:
         """Say why a clean connection is not kept; None when it is."""
-        if slot.key not in self._slots:
-            return "lost"  # collected as garbage, and brought back by a finalizer
+        if self.is_lost(slot):
+            return "lost"
         if self.is_closed:
             return "pool_closed"
         if connection.generation != self.generation:
@@ -250,6 +250,10 @@ class Ledger:
         if is_unwanted or len(self._slots) > self.max_connections:
             return "surplus"
         return None
+
+    def is_lost(self, slot: Slot) -> bool:
+        """Tell of a slot that was collected as garbage, and brought back by a finalizer."""
+        return slot.key not in self._slots
 
     def begin_generation(self, now: float) -> list[GuardedConnection]:
         """End the life of all connections; return those that are idle, to be closed."""

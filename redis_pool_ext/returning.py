@@ -94,7 +94,8 @@ class Returning:
         try:
             ledger.lent.remove(slot.key)
         except KeyError:
-            raise self._released_twice() from None
+            self._release_in_vain(connection, slot)
+            return
         tally = slot.tally
         tally.released += 1
         tally.hold_seconds += now - slot.taken_at
@@ -129,6 +130,14 @@ class Returning:
             self._ledger.returned.append(connection)
         else:
             raise self._released_twice()
+
+    def _release_in_vain(self, connection: GuardedConnection, slot: Slot) -> None:
+        """Refuse what is not out; but close what was collected, and is back with a finalizer."""
+        with self._lock:
+            is_lost = self._ledger.is_lost(slot)
+        if not is_lost:
+            raise self._released_twice()
+        connection.retire()
 
     def _look_closer(self, connection: GuardedConnection, slot: Slot) -> None:
         # The housekeeper may have meant the one before, and said it in the moment after.

@@ -254,6 +254,27 @@ class TestSlots:
         assert pool.stats().discarded == {"lost": 1}
         assert pool.get_connection()
 
+    def test_connection_that_a_finalizer_brings_back_is_lost_and_closed(self):
+        """Collected in a cycle with its holder, who releases it: no mistake of anybody's."""
+
+        class Holder:
+            def __init__(self) -> None:
+                self.connection = pool.get_connection()
+                self.itself = self
+
+            def __del__(self) -> None:
+                pool.release(self.connection)
+                released.append(self.connection)
+
+        pool = stub_pool(1)
+        released: list[Any] = []
+        Holder()
+        gc.collect()
+
+        assert not released[0].is_connected
+        assert pool.stats().discarded == {"lost": 1}
+        assert (pool.stats().double_releases, pool.stats().in_use) == (0, 0)
+
     def test_any_number_can_come_back_while_the_books_are_in_use(self):
         """A finalizer under the pool's lock leaves them; hundreds of them take no deep stack."""
         pool = stub_pool(500)
