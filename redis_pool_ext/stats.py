@@ -67,7 +67,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStats:
-    """One consistent look at a pool; all times in seconds.
+    """One look at a pool; all times in seconds.
 
     Sizes (now): `in_use + idle + connecting <= max_connections`; `waiting` callers are
     queued; `circuit` is "closed", "open" or "probing".
@@ -138,7 +138,9 @@ def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) ->
     # Not asdict(): that copies deeply, and the pool's lock is held here.
     totals = {name: getattr(counters, name) for name in Counters.__slots__}
     for tally in tallies:
-        for name in Tally.__slots__:
+        # Their owners go on counting meanwhile. In this order no more came back than
+        # were taken.
+        for name in ("hold_seconds", "released", "acquired"):
             totals[name] += getattr(tally, name)
     return _frozen(sizes | totals)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections.abc import Iterable
 from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
@@ -15,7 +16,7 @@ from redis_pool_ext.ledger import Refusal
 from redis_pool_ext.stats import Counters, snapshot
 
 
-def look(counters: Counters | None = None, **sizes: Any) -> PoolStats:
+def look(counters: Counters | None = None, tallies: Iterable[Any] = (), **sizes: Any) -> PoolStats:
     """Return a snapshot of a pool of two; what is not given is nought."""
     usual: dict[str, Any] = {
         "alias": "default",
@@ -29,7 +30,7 @@ def look(counters: Counters | None = None, **sizes: Any) -> PoolStats:
         "is_closed": False,
         "is_paused": False,
     }
-    return snapshot(counters or Counters(), **usual | sizes)
+    return snapshot(counters or Counters(), tallies, **usual | sizes)
 
 
 def test_wait_is_counted_with_its_sum_and_its_worst():
@@ -40,6 +41,23 @@ def test_wait_is_counted_with_its_sum_and_its_worst():
 
     stats = look(counters)
     assert (stats.waited, stats.wait_seconds, stats.wait_seconds_max) == (3, 1.75, 1.0)
+
+
+def test_no_more_came_back_than_were_taken():
+    """Also where a connection is taken and comes back in the middle of the look."""
+
+    class Busy:
+        """A tally that counts one more borrower whenever it was looked at."""
+
+        def __init__(self) -> None:
+            self.counted = 0
+
+        def __getattr__(self, name: str) -> int:
+            self.counted += 1
+            return self.counted
+
+    stats = look(tallies=[Busy()])
+    assert stats.released <= stats.acquired
 
 
 @pytest.mark.parametrize("refusal", Refusal)
