@@ -109,7 +109,7 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
         )
         self.leak_detection_threshold = leak_detection_threshold
         self.housekeeping_interval = housekeeping_interval
-        self._start_books(closed=False)
+        self._lock, self._ledger, self._pid = self._new_books(closed=False)
         self._start_clients()
         _pools.add(self)
 
@@ -275,9 +275,9 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
 
     def after_fork(self) -> None:
         """Start anew in the child: the parent's sockets are closed here, not shut down."""
+        before = self._ledger
         if self._pid == os.getpid():
             return
-        before = self._ledger
         # Those that are out, too: a `with` block that unwinds in the child would talk on
         # the parent's socket.
         for slot in before.slots():
@@ -285,7 +285,9 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
             if connection is not None:
                 connection.retire()
         self._start_clients()
-        self._start_books(closed=before.is_closed, paused=before.is_paused)
+        books = self._new_books(closed=before.is_closed, paused=before.is_paused)
+        if self._ledger is before:  # else a signal handler came meanwhile, and uses its own
+            self._lock, self._ledger, self._pid = books
 
 
 _pools: weakref.WeakSet[RedisPool] = weakref.WeakSet()

@@ -34,6 +34,9 @@ _QUIET = frozenset({
 GENERATION_AT_LEAST = 1.0
 
 
+_Books = tuple["threading.RLock", Ledger, int]  # lock, ledger, and whose they are
+
+
 class Returning:
     """The part of the pool that keeps the books and takes connections back."""
 
@@ -43,28 +46,29 @@ class Returning:
     max_connecting: int
     max_waiting: int | None
     life: Life
+    # Protects the ledger (slots, queue, counters, circuit) wherever more than one step is
+    # taken. Held for a few byte codes only: no I/O, logging, callback or socket close under
+    # it. Re-entrant, for `_is_owned()`: a finalizer or signal handler may enter the pool
+    # while its own thread is under the lock.
+    _lock: threading.RLock
+    _ledger: Ledger
+    _pid: int
 
     def __init__(self) -> None:
         # How a connection knows its pool. Weak, or pool and idle list kept each other.
         self._ref: Callable[[], Any] = weakref.ref(self)
 
-    def _start_books(self, *, closed: bool, paused: bool = False) -> None:
-        """Begin with nothing: at birth, and in the child after a fork."""
-        # Protects the ledger (slots, idle connections, queue, counters, circuit). Held
-        # for a few byte codes only: no I/O, logging, callback or socket close under it.
-        # Re-entrant, for `_is_owned()`: a finalizer or signal handler may enter the pool
-        # while its own thread is under the lock.
-        self._lock = threading.RLock()
-        self._ledger = Ledger(
+    def _new_books(self, *, closed: bool, paused: bool = False) -> _Books:
+        """Return books with nothing in them: at birth, and in the child after a fork."""
+        ledger = Ledger(
             alias=self.alias,
             max_connections=self.max_connections,
             max_connecting=self.max_connecting,
             max_waiting=self.max_waiting,
             life=self.life,
         )
-        self._ledger.is_closed = closed
-        self._ledger.is_paused = paused
-        self._pid = os.getpid()
+        ledger.is_closed, ledger.is_paused = closed, paused
+        return threading.RLock(), ledger, os.getpid()
 
     def _notice_fork(self) -> None:
         """Start anew if this is a child whose fork ran no hooks: its lock may be locked."""

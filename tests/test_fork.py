@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from itertools import count
+from typing import Any
 
 import pytest
 import redis
@@ -13,6 +16,8 @@ import redis_pool_ext
 from redis_pool_ext import LeaseError, RedisPool, get_pool
 
 from .support.forks import FORK_WARNS, in_child, pretend_to_be_the_child
+from .support.strikes import run_visited
+from .support.stub import StubConnection
 from .support.threads import spawn
 
 pytestmark = FORK_WARNS
@@ -102,6 +107,26 @@ def test_fork_without_hooks_is_noticed(url):
         assert fresh is not inherited
         assert inherited.slot is None
         pool.release(fresh)
+
+
+def test_handler_in_a_child_that_begins_anew_keeps_what_it_takes():
+    """Whenever it comes: the books that it has begun are not replaced by another start."""
+
+    def take() -> None:
+        with suppress(LeaseError):  # under the pool's lock, it is told to come later
+            taken.append(pool.get_connection())
+
+    for place in count():
+        taken: list[Any] = []
+        pool = RedisPool(StubConnection, max_connections=1, housekeeping_interval=None)
+        pool.release(pool.get_connection())
+        pretend_to_be_the_child(pool)
+        where = run_visited(pool.stats, take, place)
+        if where is None:
+            break
+        for connection in taken:
+            pool.release(connection)
+            assert pool.stats().idle == 1, where
 
 
 def test_process_pools_are_rebuilt_in_the_child(url):
