@@ -81,10 +81,11 @@ def _learn(args: tuple[Any, ...]) -> tuple[bytes, ...] | None:
 
 
 def _is_ordinary(name: str) -> bool:
-    if _hiredis is None or not name.strip() or name in TWO_WORDS:
+    # Spaces around a name are not sent: "SCRIPT " has its second word still to come, too.
+    if _hiredis is None or name.strip() in ("", *TWO_WORDS):
         return False
     # redis-py rewrites HIMPORT, and finds callbacks for names in lower case, too.
-    is_plain = name == name.upper() and not name.startswith("HIMPORT")
+    is_plain = name.isascii() and name == name.upper() and not name.startswith("HIMPORT")
     return is_plain and effect((name,)) is Effect.NONE
 
 
