@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import socket
 
 import pytest
 import redis
-from redis.connection import (
-    HiredisRespSerializer,
-    SSLConnection,
-    UnixDomainSocketConnection,
-)
+from redis.connection import SSLConnection, UnixDomainSocketConnection
 
 from redis_pool_ext import LeaseError, RedisPool
 from redis_pool_ext.connection import GuardedConnection, guarded
 from redis_pool_ext.dial import DialledConnection
-from redis_pool_ext.packing import NumbersAsText
 
 
 @pytest.mark.parametrize(
@@ -49,37 +43,6 @@ def test_unix_socket_works(tmp_path):
     ):
         assert client.client_info()["db"] == 2
         assert client.connection_pool.get_connection()._sock.family == socket.AF_UNIX
-
-
-class Colour(enum.IntEnum):
-    """A number that is more than a number."""
-
-    RED = 1
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("SET", "k", 1),
-        ("SET", b"k", -1.5, "PX", 10**20),
-        ("SET", "k", 1e300),
-        ("CONFIG GET", "x"),
-        ("ECHO", "é"),
-    ],
-    ids=repr,
-)
-def test_numbers_as_text_are_the_same_bytes(command):
-    """What goes over the wire is what redis-py sends."""
-    plain = HiredisRespSerializer()
-
-    assert NumbersAsText(plain).pack(*command) == plain.pack(*command)
-
-
-@pytest.mark.parametrize("value", [True, Colour.RED, None])
-def test_what_redis_py_refuses_is_refused(value):
-    """A truth value or an enum is most likely a mistake."""
-    with pytest.raises(redis.DataError):
-        NumbersAsText(HiredisRespSerializer()).pack("SET", "k", value)
 
 
 def test_command_that_cannot_be_packed_owes_no_reply(url):
