@@ -1,4 +1,4 @@
-"""The byte that a fork wipes: a child knows itself, whoever forked it, and before it does anything."""
+"""The byte that a fork wipes: a child knows itself, whoever forked it, before its first step."""
 
 from __future__ import annotations
 
