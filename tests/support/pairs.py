@@ -83,25 +83,25 @@ class Scene(ExitStack):
 
     def when_sent(self, act: Callable[[], object]) -> None:
         """Do something when the next command is sent, and its reply not yet read."""
-        self._once("send_packed", act, after=True)
+        lane = self.connection.lane
+        assert lane is not None
+
+        def send(packed: bytes) -> None:
+            lane.send(packed)
+            act()
+
+        self.connection.lane = lane._replace(send=send)
 
     def when_put_back(self, act: Callable[[], object]) -> None:
         """Do something when the short way of the next command has ended, at its first read."""
-        self._once("read_on", act, after=False)
-
-    def _once(self, name: str, act: Callable[[], object], *, after: bool) -> None:
-        original = getattr(GuardedConnection, name)
+        read_on = GuardedConnection.read_on
 
         def with_act(*args: Any) -> Any:
-            self._monkeypatch.setattr(GuardedConnection, name, original)
-            if after:
-                original(*args)
-                act()
-                return None
+            self._monkeypatch.setattr(GuardedConnection, "read_on", read_on)
             act()
-            return original(*args)
+            return read_on(*args)
 
-        self._monkeypatch.setattr(GuardedConnection, name, with_act)
+        self._monkeypatch.setattr(GuardedConnection, "read_on", with_act)
 
     def _close_peers(self) -> None:
         for peer in self.peers:
