@@ -24,8 +24,8 @@ from .dial import DialledConnection
 from .errors import LeaseError, LeaseStateLostError
 from .express import Lane, is_redis_pys_own, lane_of
 from .forks import getpid
-from .ledger import Slot
 from .packing import NumbersAsText
+from .records import Slot
 from .sticky import REPLAYED, STREAMING, Effect, effect, name_of
 
 __all__ = ["READ_ONLY", "GuardedConnection", "guarded"]

@@ -11,8 +11,8 @@ from . import refusals
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
 from .errors import LeaseError, PoolClosedError, PoolExhaustedError, PoolUnavailableError
-from .ledger import Refusal, Slot, SlotState, Waiter
 from .liveness import answers, looks_alive
+from .records import Refusal, Slot, SlotState, Waiter
 from .stats import PoolStats
 from .verdict import (
     REFUSED,

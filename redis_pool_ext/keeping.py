@@ -13,7 +13,7 @@ from .config import check_pool_arguments
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .dialling import Dialling
-from .ledger import Refusal, Slot, SlotState
+from .records import Refusal, Slot, SlotState
 from .report import describe
 
 __all__ = ["Keeping"]

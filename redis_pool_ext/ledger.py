@@ -23,17 +23,16 @@ settles it under the lock.
 from __future__ import annotations
 
 import math
-import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from .circuit import Circuit, ServerFull
 from .life import Life
+from .records import HELD, IDLE, Refusal, Slot, SlotState, Waiter
 from .report import Reported
 from .stats import Counters, PoolStats, Tally, snapshot
 from .verdict import Verdict
@@ -41,103 +40,11 @@ from .verdict import Verdict
 if TYPE_CHECKING:
     from .connection import GuardedConnection
 
-__all__ = ["Ledger", "Refusal", "Slot", "SlotState", "Waiter"]
+__all__ = ["Ledger"]
 
 
 # A connection that was idle, and why it is to be closed; or None.
 Taken = tuple["GuardedConnection", str] | None
-
-
-class SlotState(Enum):
-    """Where a slot's connection is."""
-
-    CONNECTING = "connecting"
-    IDLE = "idle"
-    HELD = "held"
-    CLOSING = "closing"
-
-
-# Looking these up in their class takes as long as half a step below.
-IDLE, HELD = SlotState.IDLE, SlotState.HELD
-
-
-class Slot:
-    """One of the pool's `max_connections` places; its connection holds it, or its dialler.
-
-    Moments (monotonic, seconds): `taken_at` when it was last lent, or its dial began,
-    `idle_since` when it last came back, `fresh_until` when it is in need of a look before it
-    is lent, `expires_at` when it is too old, `late_since` the `taken_at` of a holder who was
-    reported for keeping it. `holder` is who has it, `site` where it was taken (if leaks are
-    looked for), `tally` its part of the pool's counters.
-    """
-
-    __slots__ = (
-        "__weakref__",
-        "connection",
-        "expires_at",
-        "fresh_until",
-        "holder",
-        "idle_since",
-        "key",
-        "late_since",
-        "site",
-        "state",
-        "taken_at",
-        "tally",
-    )
-
-    def __init__(self, key: int, now: float, tally: Tally) -> None:
-        self.key = key
-        self.tally = tally
-        self.state = SlotState.CONNECTING
-        self.taken_at = self.idle_since = now
-        self.expires_at = math.inf
-        self.fresh_until = 0.0
-        self.holder: str | None = None
-        self.site: str | None = None
-        self.late_since: float | None = None
-        # Weak: the connection holds its slot, and a cycle would not die at once.
-        self.connection: weakref.ref[GuardedConnection] | None = None
-
-    @property
-    def idle_for(self) -> float:
-        """The seconds that it had been idle when it was last taken."""
-        return self.taken_at - self.idle_since
-
-
-class Refusal(Enum):
-    """Why a caller gets no connection; named as the counter that counts it."""
-
-    TIMED_OUT = "timed_out"
-    QUEUE_FULL = "queue_full"
-    UNAVAILABLE = "unavailable"
-    CLOSED = "closed"
-
-
-class Waiter:
-    """A caller in the queue; `ticket` is its number there.
-
-    0, until it queues: it came when there was no queue, and had an idle connection.
-
-    It gets a `gift` (an idle connection, or a fresh slot to dial in) or a `refusal`,
-    written before `wake` is released. `wake` is a plain lock: the cheapest thing a
-    thread can sleep on.
-    """
-
-    __slots__ = ("deadline", "gift", "refusal", "ticket", "waited", "wake")
-
-    def __init__(self, deadline: float, ticket: int | None = None) -> None:
-        self.deadline = deadline
-        self.ticket = ticket
-        self.waited = 0.0  # seconds
-        self.gift: GuardedConnection | Slot | None = None
-        self.refusal: Refusal | None = None
-        self.wake = threading.Lock()  # looked up here: gevent may have patched it by now
-        self.wake.acquire()
-
-    def comes_after(self, other: Waiter) -> bool:
-        """Tell whether `other`, who is in the queue, was there before."""
-        return (other.ticket or 0) < (self.ticket or 0)
 
 
 class Ledger:

@@ -25,8 +25,8 @@ from .forks import getpid, here, in_child
 from .interface import ConnectionPoolInterface, PoolInterface
 from .keeping import Keeping
 from .lease import Lease
-from .ledger import HELD, Slot
 from .life import Life
+from .records import HELD, Slot
 from .report import caller_site
 from .waiting import GLANCE
 

@@ -12,7 +12,7 @@ from .errors import (
     PoolUnavailableError,
     RedisPoolError,
 )
-from .ledger import Refusal
+from .records import Refusal
 from .stats import PoolStats
 
 __all__ = ["closed", "exhausted", "unavailable"]

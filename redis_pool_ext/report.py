@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import redis
 
 if TYPE_CHECKING:
-    from .ledger import Slot
+    from .records import Slot
 
 __all__ = ["Reported", "caller_site", "describe", "holders"]
 

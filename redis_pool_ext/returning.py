@@ -14,8 +14,9 @@ from typing import Any
 from .connection import READ_ONLY, GuardedConnection
 from .errors import LeaseError
 from .forks import getpid, here
-from .ledger import IDLE, Ledger, Refusal, Slot
+from .ledger import Ledger
 from .life import Life
+from .records import IDLE, Refusal, Slot
 from .report import NOBODY, describe
 from .stats import PoolStats
 
@@ -122,7 +123,7 @@ class Returning:
         slot.fresh_until = now + ledger.fresh_for
         ledger.idle.append(connection)
         if ledger.queue or ledger.is_bounded or connection.generation != ledger.generation:
-            self._hand_over()
+            self._hand_over(connection)
 
     def _release_oddly(self, connection: Any) -> None:
         """Release what is not ours, not here, not now, or was released before."""
@@ -150,7 +151,7 @@ class Returning:
         slot.late_since = None
         self._take_in(connection, slot, connection.dirt())
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, connection: GuardedConnection) -> None:
         """Give what was just put on the shelf to who waits; close it, if it came too late.
 
         Who queues up looks at the shelf, who comes back at the queue: one sees the other.
@@ -159,8 +160,9 @@ class Returning:
         ledger = self._ledger
         with self._lock:
             ledger.serve(monotonic())
-        self._discard_each(ledger.take_outdated)
-        self._discard_each(ledger.take_surplus)
+        if ledger.is_bounded or connection.generation != ledger.generation:
+            self._discard_each(ledger.take_outdated)
+            self._discard_each(ledger.take_surplus)
 
     def _take_in(self, connection: GuardedConnection, slot: Slot, dirt: str | None = None) -> None:
         """Keep a connection that nobody holds, or close it."""

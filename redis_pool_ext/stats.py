@@ -137,11 +137,11 @@ def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) ->
     """Freeze the counters, the slots' own included, together with the sizes of this moment."""
     # Not asdict(): that copies deeply, and the pool's lock is held here.
     totals = {name: getattr(counters, name) for name in Counters.__slots__}
-    for tally in tallies:
-        # Their owners go on counting meanwhile. In this order no more came back than
-        # were taken.
-        for name in ("hold_seconds", "released", "acquired"):
-            totals[name] += getattr(tally, name)
+    # Their owners go on counting meanwhile. In this order no more came back than were taken.
+    own = list(tallies)
+    totals["hold_seconds"] += sum([each.hold_seconds for each in own])
+    totals["released"] += sum([each.released for each in own])
+    totals["acquired"] += sum([each.acquired for each in own])
     return _frozen(sizes | totals)
 
 

@@ -9,7 +9,7 @@ from . import refusals
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .errors import LeaseError, RedisPoolError
-from .ledger import Refusal, Slot, SlotState, Waiter
+from .records import Refusal, Slot, SlotState, Waiter
 from .report import holders
 from .returning import Returning
 

@@ -23,7 +23,7 @@ from redis_pool_ext import (
     RedisPoolError,
     refusals,
 )
-from redis_pool_ext.ledger import Refusal
+from redis_pool_ext.records import Refusal
 from redis_pool_ext.stats import Counters, snapshot
 
 ALL = [

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import PoolStats
-from redis_pool_ext.ledger import Refusal
+from redis_pool_ext.records import Refusal
 from redis_pool_ext.stats import Counters, snapshot
 
 

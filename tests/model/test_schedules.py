@@ -20,7 +20,8 @@ import redis
 
 from redis_pool_ext import RedisPool
 from redis_pool_ext.deadline import Deadline
-from redis_pool_ext.ledger import Ledger, Waiter
+from redis_pool_ext.ledger import Ledger
+from redis_pool_ext.records import Waiter
 
 from ..support.stub import StubConnection
 from .play import Play
@@ -402,7 +403,7 @@ def newcomer_takes_what_the_queue_waits_for(monkeypatch):
 
 
 def return_wakes_nobody(monkeypatch):
-    monkeypatch.setattr(RedisPool, "_hand_over", lambda _self: None)
+    monkeypatch.setattr(RedisPool, "_hand_over", lambda _self, _connection: None)
 
 
 def return_looks_at_the_queue_first(monkeypatch):
@@ -418,9 +419,9 @@ def return_looks_at_the_queue_first(monkeypatch):
         finally:
             saw_nobody.discard(get_ident())
 
-    def hand_over_late(self: RedisPool) -> None:
+    def hand_over_late(self: RedisPool, connection: Any) -> None:
         if get_ident() not in saw_nobody:
-            hand_over(self)
+            hand_over(self, connection)
 
     monkeypatch.setattr(RedisPool, "release", look_first)
     monkeypatch.setattr(RedisPool, "_hand_over", hand_over_late)

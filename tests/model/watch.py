@@ -12,7 +12,8 @@ from typing import Any
 import redis
 
 from redis_pool_ext import PoolStats, RedisPool
-from redis_pool_ext.ledger import Ledger, SlotState, Waiter
+from redis_pool_ext.ledger import Ledger
+from redis_pool_ext.records import SlotState, Waiter
 
 from ..support.stub import StubConnection
 
