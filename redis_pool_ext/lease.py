@@ -59,9 +59,7 @@ class Lease(ConnectionPoolInterface):
     _used_at = 0.0  # when the last exchange began or ended (monotonic, seconds)
     _patience: Deadline | None = None  # what a refusal has left of it
 
-    def __init__(
-        self, pool: RedisPool, holder: str | None = None, *, waits_once: bool = False
-    ) -> None:
+    def __init__(self, pool: RedisPool, holder: object = None, *, waits_once: bool = False) -> None:
         # Few lines on purpose: each request makes a lease.
         self.pool = pool
         self.waits_once = waits_once
@@ -76,12 +74,12 @@ class Lease(ConnectionPoolInterface):
         self._turn = threading.RLock()
 
     @property
-    def holder(self) -> str | None:
-        """Who borrows, for warnings and reports."""
+    def holder(self) -> object:
+        """Who borrows, for warnings and reports: a text, or what is asked for one then."""
         return self._holder
 
     @holder.setter
-    def holder(self, name: str | None) -> None:
+    def holder(self, name: object) -> None:
         self._holder = name
         for connection in (*self.held, *self._extra):
             self._sign(connection)

@@ -132,11 +132,12 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
 
     # -- borrowing -----------------------------------------------------------------------
 
-    def lease(self, holder: str | None = None, *, waits_once: bool = False) -> Lease:
+    def lease(self, holder: object = None, *, waits_once: bool = False) -> Lease:
         """Return a context manager over a client pinned to one connection.
 
         The connection is taken at the first command, and given back at the end of the
-        `with` block. `holder` names the borrower in warnings and reports. With
+        `with` block. `holder` names the borrower in warnings and reports: a text, or an
+        object whose `str()` is asked for when there is something to report. With
         `waits_once`, as in a web request, a lease that was refused does not wait a second
         `timeout`: what is left of the first is all it has.
         """

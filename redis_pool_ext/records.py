@@ -61,7 +61,7 @@ class Slot:
         self.taken_at = self.idle_since = now
         self.expires_at = math.inf
         self.fresh_until = 0.0
-        self.holder: str | None = None
+        self.holder: object = None
         self.site: str | None = None
         self.late_since: float | None = None
         # Weak: the connection holds its slot, and a cycle would not die at once.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 from .client import LeasedRedis
 from .errors import LeaseError
@@ -30,7 +29,7 @@ class Scope:
 
     def __init__(self, label: object = None, *, waits_once: bool = False) -> None:
         self._waits_once = waits_once
-        self._label: Any = label
+        self._label = label
         self._clients: dict[RedisPool, LeasedRedis] = {}
         self._ended = False
         self._pid = getpid()
