@@ -188,7 +188,7 @@ class LeasedRedis(_Leased, redis.Redis):
                     return response
                 options.pop("keys", None)
                 return callback(response, **options)
-        except Exception as error:
+        except Exception as error:  # it counts as the first attempt
             return self._go_the_long_way(args, {**options, "_met": [error]})
         return self._go_the_long_way(args, options)
 

@@ -42,7 +42,7 @@ class ProcessLock:
         return self._locks.setdefault(os.getpid(), threading.RLock())
 
 
-class _Asking:
+class _PageByPid:
     """The page where there is none that a fork wipes: it asks for the process id."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ def _page() -> Any:
         page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         page.madvise(_MADV_WIPEONFORK)
     except (AttributeError, OSError, ValueError):  # not Linux, or an old one
-        return _Asking()
+        return _PageByPid()
     return page
 
 

@@ -44,6 +44,7 @@ class Keeping(Dialling):
         """
         self._notice_fork()
         self._settle()
+        self._discard_each(self._ledger.take_outdated)
         self._discard_each(lambda: self._ledger.take_aged(monotonic()))
         self._report_leaks()
         with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round

@@ -56,7 +56,8 @@ class Lease(ConnectionPoolInterface):
     is_talking = False
     _ended = False
     _takes_short_way = False
-    _used_at = 0.0  # when the last exchange began or ended (monotonic, seconds)
+    # When the last exchange ended, or began if it took the short way (monotonic, seconds).
+    _used_at = 0.0
     _patience: Deadline | None = None  # what a refusal has left of it
 
     def __init__(self, pool: RedisPool, holder: object = None, *, waits_once: bool = False) -> None:

@@ -381,7 +381,7 @@ class Ledger:
         return [slot for ref in list(self._slots.values()) if (slot := ref()) is not None]
 
     def stats(self) -> PoolStats:
-        """Return one consistent snapshot."""
+        """Return a snapshot: sizes of one moment, and counters."""
         idle, connecting = len(self.idle), len(self._connecting)
         return snapshot(
             self.counters,

@@ -214,6 +214,7 @@ class RedisPool(Keeping, PoolInterface, ConnectionPoolInterface):
             if deadline.remaining() == 0.0:
                 return False
             sleep(min(deadline.remaining(), GLANCE / 5))
+        self._discard_each(self._ledger.take_outdated)  # of whom an exception struck meanwhile
         return True
 
     def __enter__(self) -> Self:

@@ -191,7 +191,7 @@ def child():
     assert connection is not inherited
     assert forks.getpid() == os.getpid()
 
-assert isinstance(forks.here, forks._Asking)
+assert isinstance(forks.here, forks._PageByPid)
 in_child(child)
 in_child(child, fork_without_hooks)
 assert pool.get_connection() is inherited

@@ -321,7 +321,7 @@ class TestWithoutThePage:
 import mmap, os, sys
 del mmap.MAP_ANONYMOUS
 from redis_pool_ext import LeaseError, RedisPool, forks
-assert type(forks.here) is forks._Asking
+assert type(forks.here) is forks._PageByPid
 pool = RedisPool.from_url({url!r}, housekeeping_interval=None)
 client = pool.lease().client()
 number = client.client_id()
