@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -11,9 +11,19 @@ from .errors import LeaseError
 from .forks import getpid
 from .pool import RedisPool
 
-__all__ = ["Scope", "current_scope", "enter_scope", "lease_scope", "leave_scope"]
+__all__ = [
+    "Scope",
+    "add_source",
+    "current_scope",
+    "enter_scope",
+    "entered_scope",
+    "lease_scope",
+    "leave_scope",
+]
 
 _current: ContextVar[Scope | None] = ContextVar("redis_pool_ext_scope", default=None)
+
+Source = Callable[[], "Scope | None"]
 
 
 class Scope:
@@ -92,8 +102,34 @@ def current_scope() -> Scope | None:
     A scope that has ended does not count: a task that outlives its request borrows per
     command. Nor does the parent's in a forked child: its leases would refuse.
     """
+    scope = entered_scope()
+    if scope is None:
+        for source in _sources:
+            scope = source()
+            if scope is not None:
+                break
+    return scope
+
+
+def entered_scope() -> Scope | None:
+    """Return what `current_scope` does, but ask no source: make none."""
     scope = _current.get()
-    return None if scope is None or scope.has_ended or scope.is_inherited else scope
+    if scope is None or scope._ended or scope._pid != getpid():
+        return None
+    return scope
+
+
+def add_source(source: Source) -> None:
+    """Let `source` be asked for a scope where none was entered; for wings.
+
+    It returns a scope to use right here, made just now perhaps, or None.
+    """
+    if source not in _sources:
+        _sources.append(source)
+
+
+# Asked one after the other; a wing adds one that knows when a request is running.
+_sources: list[Source] = []
 
 
 def enter_scope(scope: Scope) -> Scope | None:
