@@ -1,12 +1,14 @@
-"""One scope per app context: where it begins, who may prolong it, when it ends.
+"""One scope per app context that uses Redis: where it begins, who may prolong it, when it ends.
 
-A context that is pushed while another scope is current (a request in a request, an app
-context in a `lease_scope()`) joins that one: one request, one alias, one connection.
+It is made when the context first asks for a client. A context in which another scope is
+current already (a request in a request, an app context in a `lease_scope()`) is in that
+one: one request, one alias, one connection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -15,111 +17,174 @@ from flask import (
     Flask,
     Request,
     Response,
-    appcontext_pushed,
     g,
+    has_request_context,
     request,
-    request_finished,
-    request_started,
 )
 from werkzeug.wsgi import ClosingIterator
 
-from ..lazy import LazyRedis
-from ..scope import Scope, current_scope, enter_scope, leave_scope
-from .state import EXTENSION, AppState
+from ..scope import Scope, current_scope, enter_scope, entered_scope, leave_scope
+from .on_g import take_off_g
+from .state import AppState, find_state
 
-__all__ = ["describe", "follow"]
+__all__ = ["describe", "follow", "scope_of_current_context"]
 
-_STAY = "_redis_pool_ext_stay"  # on `g`
+# On `g`, which there is one of for each app context.
+_SCOPE = "_redis_pool_ext_scope"
+_LEFT = "_redis_pool_ext_left"
+
 _PAGE = 64 * 1024  # bytes; no error page is larger
+
+# What the last teardown in this thread or task left on its `g`.
+_left: ContextVar[object] = ContextVar("redis_pool_ext_left", default=None)
 
 
 class ContextScope(Scope):
-    """A scope that ends with the last of its holders: app contexts, streamed responses."""
+    """A scope that ends with its app context, or later, with the last streamed response."""
 
-    __slots__ = ("_holders",)
+    __slots__ = ("_before", "_bodies", "_is_entered")
 
-    def __init__(self, label: str) -> None:
-        super().__init__(label)
-        self._holders: set[object] = set()
+    def __init__(self, label: object, *, waits_once: bool) -> None:
+        super().__init__(label, waits_once=waits_once)
+        self._before: Scope | None = None
+        self._bodies: set[object] = set()
+        self._is_entered = False
+
+    def enter(self) -> None:
+        """Make it current, unless that is so already."""
+        if not self._is_entered:
+            self._is_entered = True
+            self._before = enter_scope(self)
+
+    def leave(self) -> None:
+        """Make current what was so before; the scope ends if no response holds it."""
+        if self._is_entered:
+            self._is_entered = False
+            leave_scope(self._before)
+            self._before = None
+            if not self._bodies:
+                self.end()
 
     def hold(self) -> object:
         """Keep the scope open until `let_go` is called with what this returns."""
-        holder = object()
-        self._holders.add(holder)
-        return holder
+        body = object()
+        self._bodies.add(body)
+        return body
 
-    def let_go(self, holder: object) -> None:
-        """End the scope, if nobody else holds it; twice is fine."""
-        self._holders.discard(holder)
-        if not self._holders:
+    def let_go(self, body: object) -> None:
+        """End the scope, if it is not current and nobody else holds it; twice is fine."""
+        self._bodies.discard(body)
+        if not self._bodies and not self._is_entered:
             self.end()
 
 
-class _Stay:
-    """An app context's stay in a scope: its own, or the one that it was pushed into."""
-
-    __slots__ = ("_before", "_holder", "scope")
-
-    def __init__(self, label: str) -> None:
-        self.scope = current_scope() or ContextScope(label)
-        self._before: Scope | None = None
-        self._holder: object | None = None
-
-    def enter(self) -> None:
-        """Make the scope current, unless this context is inside already."""
-        if self._holder is None:
-            self._before = enter_scope(self.scope)
-            self._holder = _hold(self.scope)
-
-    def leave(self) -> None:
-        """Make current what was so before; the scope ends if nobody else holds it."""
-        if self._holder is not None:
-            holder, self._holder = self._holder, None
-            leave_scope(self._before)
-            if isinstance(self.scope, ContextScope):
-                self.scope.let_go(holder)
-
-
 def follow(app: Flask) -> None:
-    """Keep scopes in step with the contexts and requests of `app` from now on."""
-    # Signals refer to their receivers weakly; functions of a module stay.
-    appcontext_pushed.connect(_pushed, app)
-    request_started.connect(_started, app)
-    request_finished.connect(_finished, app)
+    """Keep scopes in step with the contexts and requests of `app` from now on.
+
+    By methods that are wrapped: a signal costs every request more than all of this.
+    """
+    _name_at_start(app)
+    _hold_at_finish(app)
     _leave_at_teardown(app)
 
 
-def _pushed(app: Flask, **_: Any) -> None:
-    """Enter the context's scope; a context can be pushed again after its teardown.
+def _name_at_start(app: Flask) -> None:
+    """Give the scope of an outer app context the name of each request in it."""
+    start = app.preprocess_request
 
-    `stream_with_context` does so, while the scope is held for the response. Flask's
-    test client does so in a `with` block, when the scope has ended: a new one then.
-    """
-    own = g._get_current_object()  # the proxy is slow
-    stay: _Stay | None = own.get(_STAY)
-    if stay is None or stay.scope.has_ended:
-        state: AppState = app.extensions[EXTENSION]
-        stay = _Stay(state.label)
-        setattr(own, _STAY, stay)
-        if state.find_default is not None:
-            own.redis = LazyRedis(stay.scope, state.find_default)
-    stay.enter()
-
-
-def _started(_app: Flask, **_: Any) -> None:
-    """Name the request; before any before_request function, registered when it may."""
-    scope = current_scope()
-    if isinstance(scope, ContextScope):
-        # A task in an app context may wait again and again, a request may not.
-        scope.begin_request(RequestName(request._get_current_object()))  # type: ignore[attr-defined]
-
-
-def _finished(_app: Flask, response: Response, **_: Any) -> None:
-    """Let a streamed body keep the lease until the response is closed."""
-    if response.is_streamed:
-        scope = current_scope()
+    def preprocess_request(*args: Any, **kwargs: Any) -> Any:
+        scope = entered_scope()
         if isinstance(scope, ContextScope):
-            _hold_for_body(scope, response)
+            scope.begin_request(_name_request())
+        return start(*args, **kwargs)
+
+    app.preprocess_request = preprocess_request  # type: ignore[method-assign]
+
+
+def _hold_at_finish(app: Flask) -> None:
+    """Let a streamed body keep the lease until the response is closed."""
+    finish = app.process_response
+
+    def process_response(*args: Any, **kwargs: Any) -> Response:
+        response = finish(*args, **kwargs)
+        if response.is_streamed:
+            scope = current_scope()
+            if isinstance(scope, ContextScope):
+                _hold_for_body(scope, response)
+        return response
+
+    app.process_response = process_response  # type: ignore[method-assign]
+
+
+def _leave_at_teardown(app: Flask) -> None:
+    """Leave the scope after all teardown functions of `app` have run.
+
+    Not registered with `teardown_appcontext`: Flask calls no further function after one
+    that raises. The connection would stay out, and this thread's next request would join
+    the scope of this one.
+    """
+    teardown = app.do_teardown_appcontext
+
+    def do_teardown_appcontext(*args: Any, **kwargs: Any) -> None:
+        try:
+            teardown(*args, **kwargs)
+        finally:
+            _leave(vars(g._get_current_object()))  # the proxy is slow
+
+    app.do_teardown_appcontext = do_teardown_appcontext  # type: ignore[method-assign]
+
+
+def _leave(own: dict[str, Any]) -> None:
+    left = own[_LEFT] = object()
+    _left.set(left)
+    take_off_g(own)
+    scope: ContextScope | None = own.get(_SCOPE)
+    if scope is not None:
+        scope.leave()
+
+
+def scope_of_current_context() -> Scope | None:
+    """Return the scope of the current app context, made if it has none yet.
+
+    None outside of a context of one of our apps, and where nobody would end what is made.
+    """
+    state = find_state()
+    if state is None:
+        return None
+    own = vars(g._get_current_object())  # the proxy is slow
+    is_over = _is_over(own)
+    scope: ContextScope | None = own.get(_SCOPE)
+    if scope is not None and scope.has_ended:  # the context was pushed again
+        scope.leave()
+        own.pop(_SCOPE, None)
+        scope = None
+    if scope is None and not is_over:
+        # setdefault: of two threads that race here, both get the first one's. One that races
+        # with the teardown keeps its lease for as long as it keeps its copy of the context.
+        scope = own.setdefault(_SCOPE, _make(state))
+    if scope is None or scope.is_inherited:
+        return None
+    if not is_over:
+        scope.enter()
+    return scope
+
+
+def _make(state: AppState) -> ContextScope:
+    # A task in an app context may wait again and again, a request may not.
+    if has_request_context():
+        return ContextScope(_name_request(), waits_once=True)
+    return ContextScope(state.label, waits_once=False)
+
+
+def _is_over(own: dict[str, Any]) -> bool:
+    """Tell whether this is a copy of a context after whose teardown no other one comes.
+
+    A task that outlives its request has one. But a context can be pushed again after its
+    teardown, in the same place: `stream_with_context` does so, and Flask's test client in
+    a `with` block.
+    """
+    left = own.get(_LEFT)
+    return left is not None and left is not _left.get()
 
 
 def _hold_for_body(scope: ContextScope, response: Response) -> None:
@@ -156,6 +221,10 @@ class RequestName:
         return describe(self._request)
 
 
+def _name_request() -> RequestName:
+    return RequestName(request._get_current_object())  # type: ignore[attr-defined]
+
+
 def describe(request: Request) -> str:
     """Name a request for warnings and reports, as in `GET /users/<id> (user)`.
 
@@ -165,28 +234,3 @@ def describe(request: Request) -> str:
     if rule is None:
         return f"{request.method} {quote(request.path)}"
     return f"{request.method} {rule.rule} ({rule.endpoint})"
-
-
-def _hold(scope: Scope) -> object:
-    # Any other scope is a `lease_scope()` block around the context, and ends with it.
-    return scope.hold() if isinstance(scope, ContextScope) else "the block"
-
-
-def _leave_at_teardown(app: Flask) -> None:
-    """Leave the scope after all teardown functions of `app` have run.
-
-    Wrapped, not registered with `teardown_appcontext`: Flask calls no further function
-    after one that raises. The connection would stay out, and this thread's next request
-    would join the scope of this one.
-    """
-    teardown = app.do_teardown_appcontext
-
-    def do_teardown_appcontext(*args: Any, **kwargs: Any) -> None:
-        try:
-            teardown(*args, **kwargs)
-        finally:
-            stay: _Stay | None = getattr(g, _STAY, None)
-            if stay is not None:
-                stay.leave()
-
-    app.do_teardown_appcontext = do_teardown_appcontext  # type: ignore[method-assign]

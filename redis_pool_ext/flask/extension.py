@@ -6,10 +6,11 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from .. import process
+from .. import process, scope
 from ..config import ConfigError, PoolConfig, Problem, read_settings
 from ..pool import RedisPool
 from . import contexts, unavailable
+from .on_g import put_on_g
 from .proxy import current_redis
 from .state import EXTENSION, AppState, configs_of_current_app, state_of_current_app
 
@@ -47,9 +48,12 @@ class FlaskRedisPool:
         state = AppState.of(app, _read_config(app))
         unavailable.register(app)
         contexts.follow(app)
+        if state.find_default is not None:
+            put_on_g(app, state.find_default)
         app.shell_context_processor(_shell_context)
         app.extensions[EXTENSION] = state
         process.add_source(configs_of_current_app)
+        scope.add_source(contexts.scope_of_current_context)
 
     @property
     def pool(self) -> RedisPool:

@@ -13,7 +13,7 @@ from ..config import PoolConfig
 from ..pool import RedisPool
 from ..process import pool_for
 
-__all__ = ["EXTENSION", "AppState", "configs_of_current_app", "state_of_current_app"]
+__all__ = ["EXTENSION", "AppState", "configs_of_current_app", "find_state", "state_of_current_app"]
 
 # Not "redis": flask-redis has that one.
 EXTENSION = "redis_pool_ext"
@@ -55,7 +55,7 @@ def state_of_current_app() -> AppState:
 
     Raises `RuntimeError` outside of an app context, and for an app without `init_app`.
     """
-    state = _find()
+    state = find_state()
     if state is None:
         raise RuntimeError(_NOT_INITIALISED if has_app_context() else _OUTSIDE)
     return state
@@ -63,11 +63,12 @@ def state_of_current_app() -> AppState:
 
 def configs_of_current_app() -> Mapping[str, PoolConfig] | None:
     """Return the current app's own pools; None where there are none to be asked for."""
-    state = _find()
+    state = find_state()
     return None if state is None else state.configs
 
 
-def _find() -> AppState | None:
+def find_state() -> AppState | None:
+    """Return the current app's state; None outside of an app context, and without `init_app`."""
     if not has_app_context():
         return None
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy is slow
