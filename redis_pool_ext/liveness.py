@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from contextlib import suppress
+from types import BuiltinFunctionType
 
 import redis
 
@@ -22,7 +24,7 @@ def looks_alive(connection: GuardedConnection) -> bool:
     sock = connection._sock
     if sock is None:
         return False
-    connection.is_looked_at = True  # its timeout is off: nothing for a signal handler now
+    connection.is_looked_at = True  # its timeout may be off: nothing for a signal handler now
     try:
         if type(sock) is socket.socket:
             return _is_open_and_quiet(sock, connection.socket_timeout)
@@ -32,6 +34,19 @@ def looks_alive(connection: GuardedConnection) -> bool:
 
 
 def _is_open_and_quiet(sock: socket.socket, timeout: float | None) -> bool:
+    poll = getattr(select, "poll", None)
+    if not isinstance(poll, BuiltinFunctionType):
+        return _is_open_and_quiet_by_recv(sock, timeout)
+    try:
+        poller = poll()
+        poller.register(sock, select.POLLIN)  # an end or an error is told unasked
+        return not poller.poll(0)
+    except (OSError, ValueError):  # closed on our side
+        return False
+
+
+def _is_open_and_quiet_by_recv(sock: socket.socket, timeout: float | None) -> bool:
+    """Look where there is no poll(), or gevent's, which would switch greenlets."""
     try:
         # A socket with a timeout waits in recv(); MSG_DONTWAIT does not go past Python's
         # own wait, so the timeout is taken off for the look.
