@@ -152,9 +152,9 @@ class Keeping(Dialling):
             late = [slot for slot in ledger.slots() if _note_late(slot, now, threshold)]
             ledger.counters.leaked += len(late)
         for slot in late:
-            logger.warning(
-                "%s: out for longer than %g s: %s", self.alias, threshold, describe(slot, now)
-            )
+            story = describe(slot, now)
+            if slot.taken_at == slot.late_since:  # else it may be the next holder's
+                logger.warning("%s: out for longer than %g s: %s", self.alias, threshold, story)
 
 
 def _note_late(slot: Slot, now: float, threshold: float) -> bool:
