@@ -30,6 +30,11 @@ def borrow(stage: Stage) -> None:
     stage.results.append(connection)
 
 
+def borrow_unless_closed(stage: Stage) -> None:
+    with suppress(PoolClosedError):
+        borrow(stage)
+
+
 def drain(stage: Stage) -> None:
     stage.pool.drain()
 
@@ -67,6 +72,24 @@ class TestComingBack:
             stage.assert_whole()
             assert not stage.out, where
         assert places >= 3
+
+    @CHANGES
+    def test_nothing_stays_without_a_gil_either(self, change):
+        """The change comes between any two instructions of the return."""
+        for _where, stage in meet_everywhere(
+            lambda: Stage(idle=1, out=1), give_back, change, inside=RedisPool.release
+        ):
+            stage.assert_whole()
+
+    def test_who_begins_to_wait_has_it_without_a_gil_too(self):
+        """Between any two instructions of the return."""
+        for where, stage in meet_everywhere(
+            lambda: Stage(idle=0, out=1), give_back, borrow, inside=RedisPool.release
+        ):
+            [connection] = stage.results
+            stage.pool.release(connection)
+            stage.assert_whole()
+            assert stage.pool.stats().created == 1, where
 
     def test_limit_of_idle_ones_holds(self):
         """Two that come back at once find room for one."""
@@ -121,14 +144,23 @@ class TestTaking:
             stage.assert_whole()
 
     @CHANGES
+    def test_what_is_being_lent_is_not_closed_without_a_gil_either(self, change):
+        """Between any two instructions of the taking, it is lent or idle, and never both."""
+        for where, stage in meet_everywhere(
+            lambda: Stage(idle=2, out=0),
+            borrow_unless_closed,
+            change,
+            inside=RedisPool.get_connection,
+        ):
+            for connection in stage.results:
+                assert connection.is_connected, where
+                stage.pool.release(connection)
+            stage.assert_whole()
+
+    @CHANGES
     @pytest.mark.parametrize("is_halted", ["the taker", "the change"])
     def test_what_was_lent_is_not_closed(self, change, is_halted):
         """Who looks for idle ones to close passes over one that is lent in this moment."""
-
-        def borrow_unless_closed(stage: Stage) -> None:
-            with suppress(PoolClosedError):
-                borrow(stage)
-
         pair = (borrow_unless_closed, change)
         for where, stage in meet_everywhere(
             lambda: Stage(idle=2, out=0), *(pair if is_halted == "the taker" else pair[::-1])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
+from types import FrameType
 from typing import Any, Self
 
 from redis_pool_ext import RedisPool
@@ -80,24 +83,67 @@ class Stage:
 
 
 def meet_everywhere(
-    make: Callable[[], Stage], one: Callable[[Stage], object], other: Callable[[Stage], object]
+    make: Callable[[], Stage],
+    one: Callable[[Stage], object],
+    other: Callable[[Stage], object],
+    inside: Callable[..., object] | None = None,
 ) -> Iterator[tuple[str, Stage]]:
-    """Do `one` on a new stage, and in the middle of it `other`; at each place in turn."""
+    """Do `one` on a new stage, and in the middle of it `other`; at each place in turn.
+
+    The places are those at which an interpreter with a GIL lets another thread run; with
+    `inside`, every instruction of that function, as without one.
+    """
     for place in count():
-        stage = make()
-        where = _meet(stage, one, other, place)
+        stage, threads = make(), _Sent(other)
+        if inside is None:
+            where = run_visited(
+                partial(one, stage), partial(threads.send, stage), place, among=STRUCK[:1]
+            )
+        else:
+            where = _run_visited_inside(
+                inside, partial(one, stage), partial(threads.send, stage), place
+            )
+        for thread in threads:
+            thread.result()
         if where is None:
             return
         yield where, stage
 
 
-def _meet(
-    stage: Stage, one: Callable[[Stage], object], other: Callable[[Stage], object], place: int
+class _Sent(list[Spawned]):
+    """The threads that were sent, which is one at most."""
+
+    def __init__(self, act: Callable[[Stage], object]) -> None:
+        super().__init__()
+        self._act = act
+
+    def send(self, stage: Stage) -> None:
+        self.append(stage.send(self._act))
+
+
+def _run_visited_inside(
+    function: Any, scenario: Callable[[], object], visit: Callable[[], object], place: int
 ) -> str | None:
-    threads: list[Spawned] = []
-    where = run_visited(
-        lambda: one(stage), lambda: threads.append(stage.send(other)), place, among=STRUCK[:1]
-    )
-    for thread in threads:
-        thread.result()
+    """Run `scenario`, with a visit at one instruction of `function`; return where it was."""
+    left = place
+    where: str | None = None
+
+    def trace(frame: FrameType, event: str, _arg: Any) -> Any:
+        nonlocal left, where
+        if frame.f_code is not function.__code__:
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode" and where is None:
+            left -= 1
+            if left < 0:
+                where = f"{function.__name__}:{frame.f_lineno}, instruction {frame.f_lasti}"
+                visit()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        scenario()
+    finally:
+        sys.settrace(before)
     return where
