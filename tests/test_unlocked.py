@@ -81,6 +81,17 @@ class TestComingBack:
         ):
             stage.assert_whole()
 
+    def test_one_too_many_does_not_idle_until_the_next_return(self):
+        """The pool is made smaller, with another connection out, between two instructions."""
+        for where, stage in meet_everywhere(
+            lambda: Stage(idle=0, out=2), give_back, shrink, inside=RedisPool.release
+        ):
+            stats = stage.pool.stats()
+            assert (stats.idle, stats.in_use, stats.discarded) == (0, 1, {"surplus": 1}), where
+            give_back(stage)
+            stage.assert_whole()
+            assert len(stage.idle) == 1
+
     def test_who_begins_to_wait_has_it_without_a_gil_too(self):
         """Between any two instructions of the return."""
         for where, stage in meet_everywhere(
