@@ -95,7 +95,7 @@ class TestComingBack:
     def test_who_begins_to_wait_has_it_without_a_gil_too(self):
         """Between any two instructions of the return."""
         for where, stage in meet_everywhere(
-            lambda: Stage(idle=0, out=1), give_back, borrow, inside=RedisPool.release
+            without_glances, give_back, borrow, inside=RedisPool.release
         ):
             [connection] = stage.results
             stage.pool.release(connection)
@@ -115,7 +115,7 @@ class TestComingBack:
         """Who queues up looks at the shelf, who comes back at the queue."""
         pair = (give_back, borrow) if is_halted == "the return" else (borrow, give_back)
         slept = 0
-        for where, stage in meet_everywhere(lambda: Stage(idle=0, out=1), *pair):
+        for where, stage in meet_everywhere(without_glances, *pair):
             [connection] = stage.results
             stage.pool.release(connection)
             stage.assert_whole()
@@ -180,6 +180,13 @@ class TestTaking:
                 assert connection.is_connected, where
                 stage.pool.release(connection)
             stage.assert_whole()
+
+
+def without_glances() -> Stage:
+    """Return a stage with one connection, out, and waiters who look for nothing by themselves."""
+    stage = Stage(idle=0, out=1)
+    stage.pool._pause = lambda: 60.0
+    return stage
 
 
 def two_places() -> Stage:
