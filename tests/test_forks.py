@@ -185,6 +185,10 @@ class ReportingLock(forks.ProcessLock):
             self.second_came.set()
         return super().mine()
 
+    def forget(self) -> None:
+        self._came = 0
+        self.second_came.clear()
+
 
 def test_second_thread_of_a_child_waits_for_the_chores_of_the_first(chores, monkeypatch):
     """Both notice; one does them, and the other one uses nothing of the parent's meanwhile."""
@@ -198,12 +202,14 @@ def test_second_thread_of_a_child_waits_for_the_chores_of_the_first(chores, monk
         assert lock.second_came.wait(10), "the other thread came by without the lock"
         log.append("done")
 
-    forks.in_child(chore)
-
     def notice() -> None:
         log.append(forks.getpid())
 
     def child() -> None:
+        # Python was told of this fork, or it could not start a thread; we were not, so far.
+        forks.in_child(chore)
+        lock.forget()
+        forks.here[0] = 0
         first = spawn(notice)
         assert begun.wait(10)
         second = spawn(notice)
@@ -211,7 +217,7 @@ def test_second_thread_of_a_child_waits_for_the_chores_of_the_first(chores, monk
         second.result()
         assert log == ["done", os.getpid(), os.getpid()]
 
-    in_child(child, fork_without_hooks)
+    in_child(child)
 
 
 @both_kinds
