@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from math import inf
 from random import Random
@@ -23,6 +23,7 @@ from redis_pool_ext import RedisPool
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from . import harness
+from .entries import Borrowing, Entry
 from .harness import Curve, Effort, Result, Row, beaten, rotated
 
 __all__ = ["CONTENDERS", "LOADS", "TITLE", "Entry", "Outcome", "capacity", "measure", "offer"]
@@ -48,21 +49,6 @@ SLACK = 0.1  # seconds by which a thread's next request comes after its last one
 
 OURS = "redis_pool_ext"
 QUEUE = CONNECTIONS * round(PATIENCE / WORK / 2)  # those who can be served in half the time
-
-
-class Pool(NamedTuple):
-    """How to take a connection from a pool, and to give it back."""
-
-    get: Callable[[], Any]
-    put: Callable[[Any], None]
-
-
-class Entry(NamedTuple):
-    """A pool that takes part; `open` makes one for a server on this port."""
-
-    name: str
-    open: Callable[[int], AbstractContextManager[Pool]]
-    note: str
 
 
 class Served(NamedTuple):
@@ -183,7 +169,7 @@ def _arrivals(rate: float, seconds: float, random: Random) -> Iterator[float]:
         at += random.expovariate(rate)
 
 
-def _request(pool: Pool, start: float, at: float) -> _Request:
+def _request(pool: Borrowing, start: float, at: float) -> _Request:
     arrival = start + at
     time.sleep(max(0.0, arrival - time.perf_counter()))
     late = time.perf_counter() - arrival
@@ -208,13 +194,13 @@ def _run(jobs: Sequence[Callable[[], None]]) -> None:
 
 
 @contextmanager
-def _ours(port: int, **options: Any) -> Iterator[Pool]:
+def _ours(port: int, **options: Any) -> Iterator[Borrowing]:
     with RedisPool(host="127.0.0.1", port=port, max_connections=CONNECTIONS, **options) as pool:
         yield _filled(pool)
 
 
 @contextmanager
-def _blocking(port: int) -> Iterator[Pool]:
+def _blocking(port: int) -> Iterator[Borrowing]:
     pool = redis.BlockingConnectionPool(host="127.0.0.1", port=port, max_connections=CONNECTIONS)
     try:
         yield _filled(pool)
@@ -222,12 +208,12 @@ def _blocking(port: int) -> Iterator[Pool]:
         pool.disconnect()
 
 
-def _filled(pool: Any) -> Pool:
+def _filled(pool: Any) -> Borrowing:
     """Make all connections before the timeout is set: this is not about dials."""
     for connection in [pool.get_connection() for _ in range(CONNECTIONS)]:
         pool.release(connection)
     pool.timeout = PATIENCE
-    return Pool(pool.get_connection, pool.release)
+    return Borrowing(pool.get_connection, pool.release)
 
 
 CONTENDERS = (

@@ -9,9 +9,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from statistics import median, quantiles
 from typing import Any, NamedTuple, Self
@@ -24,6 +24,7 @@ from redis_pool_ext import RedisPool
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from .child import Child
+from .entries import Borrowing, Entry
 from .harness import Curve, Effort, Result, Row, beaten, rotated, row
 from .slow_dial import IN_TURN, TOGETHER
 
@@ -53,21 +54,6 @@ SCENES = (
     Scene("a far server: a dial takes 150 ms", 0.15, TOGETHER),
     Scene("a busy server: a dial takes 20 ms, one at a time", 0.02, IN_TURN),
 )
-
-
-class Pool(NamedTuple):
-    """How to take a connection from a pool, and to give it back."""
-
-    get: Callable[[], Any]
-    put: Callable[[Any], None]
-
-
-class Entry(NamedTuple):
-    """A pool that takes part; `open` makes an empty one for a server on this port."""
-
-    name: str
-    open: Callable[[int], AbstractContextManager[Pool]]
-    note: str
 
 
 class Spike(NamedTuple):
@@ -104,7 +90,7 @@ def one_spike(entry: Entry, way: Child) -> Spike:
     return Spike(waits, began_to_end, opened, CALLERS - len(waits))
 
 
-def _call(pool: Pool, start: threading.Barrier) -> tuple[float | None, float]:
+def _call(pool: Borrowing, start: threading.Barrier) -> tuple[float | None, float]:
     """Return the wait (None: in vain) and the time until the connection was back."""
     start.wait()
     began = time.perf_counter()
@@ -131,20 +117,20 @@ def _play(port: int, scene: Scene, rounds: int) -> dict[str, list[Spike]]:
 
 
 @contextmanager
-def _ours(port: int, **options: Any) -> Iterator[Pool]:
+def _ours(port: int, **options: Any) -> Iterator[Borrowing]:
     with RedisPool(
         host="127.0.0.1", port=port, max_connections=CALLERS, timeout=TIMEOUT, **options
     ) as pool:
-        yield Pool(pool.get_connection, pool.release)
+        yield Borrowing(pool.get_connection, pool.release)
 
 
 @contextmanager
-def _blocking(port: int) -> Iterator[Pool]:
+def _blocking(port: int) -> Iterator[Borrowing]:
     pool = redis.BlockingConnectionPool(
         host="127.0.0.1", port=port, max_connections=CALLERS, timeout=TIMEOUT
     )
     try:
-        yield Pool(pool.get_connection, pool.release)
+        yield Borrowing(pool.get_connection, pool.release)
     finally:
         pool.disconnect()
 
@@ -173,12 +159,12 @@ class _Driver:
 
 
 @contextmanager
-def _psycopg(port: int) -> Iterator[Pool]:
+def _psycopg(port: int) -> Iterator[Borrowing]:
     driver: Any = _Driver
     with PsycopgPool(
         str(port), connection_class=driver, min_size=0, max_size=CALLERS, timeout=TIMEOUT
     ) as pool:
-        yield Pool(pool.getconn, pool.putconn)
+        yield Borrowing(pool.getconn, pool.putconn)
 
 
 CONTENDERS = (

@@ -73,8 +73,7 @@ class Returning:
 
     def _notice_fork(self) -> None:
         """Start anew if this is a child whose fork ran no hooks: its lock may be locked."""
-        if not here[0]:
-            getpid()
+        getpid()
 
     def release(self, connection: Any) -> None:
         """Give a connection back; it is kept if clean, closed if not. Never waits.

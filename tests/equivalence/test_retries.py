@@ -6,6 +6,7 @@ The dial itself is never retried on a lease: it has a deadline, and a circuit of
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -101,33 +102,28 @@ def test_command_is_sent_as_often_when_no_reply_comes(stub, setting, parser):
         compare(stub, both, "timeout", lambda r: r.set("k", "v"), times_to_fail=(1, 3))
 
 
+def pipeline(transaction, r):
+    p = r.on("pipeline", transaction)
+    p.set("k", "v")
+    p.get("k")
+    p.execute()
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("transaction", [True, False])
 def test_pipeline_is_sent_as_often(stub, setting, transaction):
     """As a whole."""
 
-    def calls(r):
-        p = r.on("pipeline", transaction)
-        p.set("k", "v")
-        p.get("k")
-        p.execute()
-
     with pair(stub.url, protocol=2, **SETTINGS[setting]) as both:
-        compare(stub, both, "hang-up", calls)
+        compare(stub, both, "hang-up", partial(pipeline, transaction))
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_command_of_a_pipeline_that_fails_is_sent_as_often(stub, setting):
     """An error among the replies is the whole pipeline's, or is in its place."""
 
-    def calls(r):
-        p = r.on("pipeline", transaction=False)
-        p.set("k", "v")
-        p.get("k")
-        p.execute()
-
     with pair(stub.url, protocol=2, **SETTINGS[setting]) as both:
-        compare(stub, both, "error", calls)
+        compare(stub, both, "error", partial(pipeline, False))
 
 
 @pytest.mark.parametrize("parser", PARSERS)
