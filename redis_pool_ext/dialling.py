@@ -238,7 +238,7 @@ class Dialling(Waiting):
         slot = connection.slot
         assert slot is not None
         is_current = connection.generation == self._ledger.generation
-        return is_current and monotonic() < slot.fresh_until
+        return is_current and slot.taken_at < slot.fresh_until
 
     def _is_alive(self, connection: GuardedConnection, deadline: Deadline) -> bool:
         """Look at an idle connection; ask the server, too, where a look is not enough.

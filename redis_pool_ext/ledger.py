@@ -215,12 +215,17 @@ class Ledger:
 
     # -- slots --------------------------------------------------------------------------
 
+    @property
+    def has_room(self) -> bool:
+        """Tell whether there are fewer connections than there may be."""
+        return len(self._slots) < self.max_connections
+
     def may_connect(self, now: float) -> bool:
         """Tell whether one more dial may start."""
         return (
-            not self.is_closed
+            self.has_room
+            and not self.is_closed
             and not self.is_paused
-            and len(self._slots) < self.max_connections
             and len(self._connecting) < self.max_connecting
             and self.circuit.admits(now)
             # Without a connection of its own, waiting for one to come back is in vain.
@@ -342,7 +347,8 @@ class Ledger:
         while self.queue and not self.is_paused:
             waiter = next(iter(self.queue))
             if waiter.gift is None and waiter.deadline >= now:
-                waiter.gift = self.take_idle(now)
+                if self.idle:
+                    waiter.gift = self.take_idle(now)
                 if waiter.gift is None:
                     if not self.may_connect(now):
                         return

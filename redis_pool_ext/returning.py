@@ -274,6 +274,8 @@ class Returning:
     def _settle(self) -> None:
         """Act on what finalizers left behind; runs after each use of the lock."""
         ledger = self._ledger
+        if not (ledger.graveyard or ledger.returned):
+            return
         if self._lock._is_owned():  # type: ignore[attr-defined]
             return  # the one whose use of the lock was interrupted will do it
         while ledger.graveyard:

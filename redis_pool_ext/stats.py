@@ -15,32 +15,11 @@ class Tally:
     """What one slot counts for itself: only who has its connection writes, without a lock."""
 
     acquired: int = 0
-    released: int = 0
-    hold_seconds: float = 0.0
-
-
-@dataclass(slots=True)
-class Counters:
-    """Running totals since the pool was made; changed only under the pool's lock."""
-
-    acquired: int = 0
     waited: int = 0
-    timed_out: int = 0
-    queue_full: int = 0
-    unavailable: int = 0
-    closed: int = 0
-    failed: int = 0
-    cancelled: int = 0
     wait_seconds: float = 0.0
     wait_seconds_max: float = 0.0
     released: int = 0
     hold_seconds: float = 0.0
-    double_releases: int = 0
-    leaked: int = 0
-    created: int = 0
-    create_failures: int = 0
-    create_seconds: float = 0.0
-    discarded: dict[str, int] = field(default_factory=dict)
 
     def add_wait(self, seconds: float, before: float = 0.0) -> None:
         """Count the time that one caller stood in the queue, served or not.
@@ -51,10 +30,32 @@ class Counters:
         self.wait_seconds += seconds
         self.wait_seconds_max = max(self.wait_seconds_max, before + seconds)
 
+
+@dataclass(slots=True)
+class Counters(Tally):
+    """Running totals since the pool was made; changed only under the pool's lock."""
+
+    timed_out: int = 0
+    queue_full: int = 0
+    unavailable: int = 0
+    closed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    double_releases: int = 0
+    leaked: int = 0
+    created: int = 0
+    create_failures: int = 0
+    create_seconds: float = 0.0
+    discarded: dict[str, int] = field(default_factory=dict)
+
     def add_tally(self, tally: Tally) -> None:
         """Add what a slot has counted, which is gone."""
-        for each in fields(Tally):
-            setattr(self, each.name, getattr(self, each.name) + getattr(tally, each.name))
+        self.acquired += tally.acquired
+        self.waited += tally.waited
+        self.wait_seconds += tally.wait_seconds
+        self.wait_seconds_max = max(self.wait_seconds_max, tally.wait_seconds_max)
+        self.released += tally.released
+        self.hold_seconds += tally.hold_seconds
 
     def add_end(self, name: str) -> None:
         """Count one request for a connection, under the name of how it ended."""
@@ -136,12 +137,16 @@ class PoolStats:
 def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) -> PoolStats:
     """Freeze the counters, the slots' own included, together with the sizes of this moment."""
     # Not asdict(): that copies deeply, and the pool's lock is held here.
-    totals = {name: getattr(counters, name) for name in Counters.__slots__}
+    totals = {each.name: getattr(counters, each.name) for each in fields(Counters)}
     # Their owners go on counting meanwhile. In this order no more came back than were taken.
     own = list(tallies)
     totals["hold_seconds"] += sum([each.hold_seconds for each in own])
     totals["released"] += sum([each.released for each in own])
     totals["acquired"] += sum([each.acquired for each in own])
+    totals["waited"] += sum([each.waited for each in own])
+    totals["wait_seconds"] += sum([each.wait_seconds for each in own])
+    longest = max([each.wait_seconds_max for each in own], default=0.0)
+    totals["wait_seconds_max"] = max(totals["wait_seconds_max"], longest)
     return _frozen(sizes | totals)
 
 

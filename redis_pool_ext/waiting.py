@@ -45,14 +45,16 @@ class Waiting(Returning):
                 f'inside the pool "{self.alias}"; do it outside of the handler',
                 alias=self.alias,
             )
-        waited = 0.0
         waiter.gift = None  # no good: whoever walks away now must not give it back
+        began = monotonic()
         try:
             # Not past the deadline, or a caller with timeout=0 would come too late for
             # what is there to be taken.
-            if self._join_queue(waiter, min(monotonic(), deadline.at), instead_of):
-                waited = self._wait(waiter, deadline)
-            self._leave_queue(waiter, waited)
+            now = began if began < deadline.at else deadline.at
+            if self._join_queue(waiter, now, instead_of):
+                self._wait(waiter, deadline, began)
+            if waiter.gift is None:
+                self._leave_queue(waiter)
         except BaseException:
             self._walk_away(waiter)
             raise
@@ -64,21 +66,36 @@ class Waiting(Returning):
             self._report_exhaustion()
         raise self._refused(refusal)
 
-    def _wait(self, waiter: Waiter, deadline: Deadline) -> float:
-        """Sleep until there is a gift or a refusal, or the deadline; return the seconds.
+    def _wait(self, waiter: Waiter, deadline: Deadline, now: float) -> None:
+        """Sleep until there is a gift or a refusal, or until the deadline; count that.
 
         Wakes now and then for what nobody was woken for: what finalizers have left behind,
         and what was put on the shelf by a caller whom an exception struck before it looked
         at the queue. One look serves all who wait, so each of many looks more seldom.
         """
-        began = monotonic()
-        while not waiter.wake.acquire(True, min(deadline.remaining(), self._pause())):
+        began = now
+        while now < deadline.at and not self._sleep(waiter, deadline.at - now):
             self._settle()
             with self._lock:  # also for a server that was full, and may have room again
                 self._ledger.serve(monotonic())
-            if monotonic() >= deadline.at:
-                break
-        return monotonic() - began
+            now = monotonic()
+        waited = monotonic() - began
+        gift = waiter.gift
+        if gift is None:
+            with self._lock:
+                self._ledger.counters.add_wait(waited, waiter.waited)
+        else:
+            # Whoever gave it has settled that under the lock, and the slot is this caller's
+            # by now, and so is its tally: the one who runs next need not take the lock again.
+            slot = gift if isinstance(gift, Slot) else gift.slot
+            assert slot is not None
+            slot.tally.add_wait(waited, waiter.waited)
+        waiter.waited += waited
+
+    def _sleep(self, waiter: Waiter, seconds: float) -> bool:
+        """Sleep for so long, or until the next look; tell whether somebody has woken it."""
+        pause = self._pause()
+        return waiter.wake.acquire(True, pause if pause < seconds else seconds)
 
     def _pause(self) -> float:
         """Return the seconds until a waiter's next look."""
@@ -93,25 +110,22 @@ class Waiting(Returning):
                 ledger.give_up(instead_of)
             is_new = waiter.ticket is None
             ledger.queue_up(waiter)
-            ledger.serve(now)
+            if ledger.idle or ledger.has_room:
+                ledger.serve(now)
             if waiter.gift is None:
                 waiter.refusal = ledger.refusal(now, is_new)
         self._settle()
         return waiter.gift is None and waiter.refusal is None
 
-    def _leave_queue(self, waiter: Waiter, waited: float) -> None:
-        """Settle how the wait ended; under the lock, so it cannot end both ways."""
-        ledger = self._ledger
+    def _leave_queue(self, waiter: Waiter) -> None:
+        """Wait no longer; under the lock, so the wait cannot end both ways."""
         with self._lock:
-            ledger.queue.pop(waiter, None)
-            if waited:
-                ledger.counters.add_wait(waited, waiter.waited)
-                waiter.waited += waited
+            self._ledger.queue.pop(waiter, None)
         self._settle()
 
     def _walk_away(self, waiter: Waiter) -> None:
         """Leave the queue for good, passing on what was given at the last moment."""
-        self._leave_queue(waiter, 0.0)
+        self._leave_queue(waiter)
         gift = waiter.gift
         if isinstance(gift, Slot):
             self._free(gift, end="cancelled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import threading
 import time
 from typing import Any
@@ -150,6 +151,28 @@ class TestQueueing:
         stats = pool.stats()
         assert (stats.waited, stats.waiting, stats.in_use) == (1, 0, 1)
         assert stats.wait_seconds > 0
+
+    def test_connection_that_is_handed_over_is_not_looked_at(self, monkeypatch):
+        """It was in use as it was given; how long its waiter takes to wake up is no idling."""
+        pool = stub_pool(1)
+        pool._ledger.fresh_for = 0.1
+        connection = pool.get_connection()
+        sleep = RedisPool._sleep
+
+        def wake_up_slowly(*args: Any) -> bool:
+            is_awake = sleep(*args)
+            time.sleep(0.15)
+            return is_awake
+
+        looks: list[Any] = []
+        monkeypatch.setattr(RedisPool, "_sleep", wake_up_slowly)
+        monkeypatch.setattr(RedisPool, "_is_alive", lambda _self, *args: looks.append(args))
+        waiter = spawn(pool.get_connection)
+        wait_until(lambda: pool.stats().waiting == 1)
+        pool.release(connection)
+
+        assert waiter.result() is connection
+        assert looks == []
 
     def test_waiters_are_served_in_order_of_arrival(self):
         """First come, first served; a newcomer never overtakes."""
@@ -401,6 +424,7 @@ class TestCircuit:
 
     def test_circuit_opens_after_three_failed_dials(self):
         """The fourth caller is told at once, with the last dial's error as the cause."""
+        random.seed(1)  # a backoff that is not over before the fourth caller comes
         pool = stub_pool(1, script=[redis.ConnectionError("refused")] * 3)
         for _ in range(3):
             with pytest.raises(PoolUnavailableError, match="the dial failed"):

@@ -446,18 +446,17 @@ def gift_is_not_announced(monkeypatch):
 def gift_of_the_last_moment_is_lost(monkeypatch):
     wait = RedisPool._wait
 
-    def forget(self: RedisPool, waiter: Waiter, deadline: Deadline) -> float:
-        waited = wait(self, waiter, deadline)
+    def forget(self: RedisPool, waiter: Waiter, deadline: Deadline, began: float) -> None:
+        wait(self, waiter, deadline, began)
         if not deadline.remaining():
             waiter.gift = None
-        return waited
 
     monkeypatch.setattr(RedisPool, "_wait", forget)
 
 
 def struck_waiter_keeps_its_gift(monkeypatch):
     def walk_away(self: RedisPool, waiter: Waiter) -> None:
-        self._leave_queue(waiter, 0.0)
+        self._leave_queue(waiter)
         self._count_end("cancelled")
 
     monkeypatch.setattr(RedisPool, "_walk_away", walk_away)
@@ -511,7 +510,7 @@ PLANTED = [
     (gift_is_not_announced, more_users_than_connections, "not woken"),
     (gift_of_the_last_moment_is_lost, more_users_than_connections, "lost"),
     (struck_waiter_keeps_its_gift, borrowers_are_struck, "lost"),
-    (connection_is_lent_and_kept, more_users_than_connections, "to two|below 0|over max"),
+    (connection_is_lent_and_kept, more_users_than_connections, "to two|below 0|over max|are idle"),
     (pool_dials_one_too_many, more_users_than_connections, "over max"),
     (close_forgets_who_waits, pool_is_closed, "waits for a closed pool"),
     (pause_is_for_the_queue_only, pool_is_paused, "lent while paused"),
