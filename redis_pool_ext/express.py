@@ -119,18 +119,19 @@ def exchange(connection: GuardedConnection, lane: Lane, packed: bytes) -> Any:
     The caller has set `connection.pending`, in one step with its look at the connection: what
     interrupts this call finds something owed, until the reply is in hand, and leaves it so.
     """
+    send, receive, buffer, feed, take = lane
     try:
-        lane.send(packed)
+        send(packed)
     except BaseException as error:
         connection.fail_to_send(error)
     began = monotonic()
     try:
         try:
-            size = lane.receive(lane.buffer)
+            size = receive(buffer)
         except OSError as error:
             return connection.read_on(began, error)
-        lane.feed(lane.buffer, 0, size)
-        response = lane.take()
+        feed(buffer, 0, size)
+        response = take()
     except BaseException:
         connection.break_off()
         raise
