@@ -4,6 +4,9 @@ No lease in time: HTTP 503. Nobody ever reads somebody else's reply.
 """
 
 from ._version import __version__
+from .aio.lease import AsyncLease
+from .aio.loops import close_async_pools, get_async_pool, get_async_redis
+from .aio.pool import AsyncRedisPool
 from .config import ConfigError, PoolConfig
 from .errors import (
     ConnectionPoolTimeoutError,
@@ -22,6 +25,8 @@ from .scope import lease_scope
 from .stats import PoolStats
 
 __all__ = [
+    "AsyncLease",
+    "AsyncRedisPool",
     "ConfigError",
     "ConnectionPoolTimeoutError",
     "Lease",
@@ -36,8 +41,11 @@ __all__ = [
     "RedisPool",
     "RedisPoolError",
     "__version__",
+    "close_async_pools",
     "close_pools",
     "configure",
+    "get_async_pool",
+    "get_async_redis",
     "get_pool",
     "get_redis",
     "lease_scope",

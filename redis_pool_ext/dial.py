@@ -15,7 +15,7 @@ from .handshake import HandshakeSocket, rebind
 from .replies import ReplySocket
 from .resolver import resolve
 
-__all__ = ["DialledConnection"]
+__all__ = ["DialledConnection", "forget_frames"]
 
 # The pool decides how often to dial; redis-py's own retry would sleep past the deadline.
 _ONCE = Retry(NoBackoff(), 0)
@@ -59,7 +59,7 @@ class DialledConnection(_Mixin):
             self._handshake_over(self)
         except BaseException as error:
             self.disconnect()
-            _forget_frames(error)
+            forget_frames(error)
             raise
         finally:
             self._deadline = None
@@ -182,7 +182,7 @@ class DialledConnection(_Mixin):
         """Forget what the handshake itself has sent."""
 
 
-def _forget_frames(error: BaseException | None) -> None:
+def forget_frames(error: BaseException | None) -> None:
     """Let a dial's error refer to no frames: redis-py's refer to the error in turn.
 
     Such a cycle keeps the frames of all callers, and with them a connection that one of

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSED",
+    "ORDINARY",
     "Lane",
+    "PutBack",
     "exchange",
     "is_recording",
     "is_redis_pys_own",
@@ -45,7 +47,7 @@ __all__ = [
 
 # What a parser returns for most replies. A list is looked into; other types (errors, push
 # messages, which are lists of their own type, "not enough data") are put back.
-_ORDINARY = frozenset((bytes, str, int, type(None), bool, float, dict, set))
+ORDINARY = frozenset((bytes, str, int, type(None), bool, float, dict, set))
 
 # Returned in place of a reply by what did not take the short way.
 MISSED: Any = object()
@@ -136,10 +138,10 @@ def exchange(connection: GuardedConnection, lane: Lane, packed: bytes) -> Any:
         connection.break_off()
         raise
     kind = type(response)
-    if kind in _ORDINARY or (kind is list and not (response and _is_error(response[0]))):
+    if kind in ORDINARY or (kind is list and not (response and _is_error(response[0]))):
         connection.pending = 0
         return response
-    connection._parser._reader = _PutBack(connection._parser, response)
+    connection._parser._reader = PutBack(connection._parser, response)
     del response  # an error's traceback will refer to this frame: that were a cycle
     return connection.read_on(began)
 
@@ -148,7 +150,7 @@ def _is_error(item: Any) -> bool:
     return isinstance(item, Exception)
 
 
-class _PutBack:
+class PutBack:
     """A parser's reader from which a reply was taken that is to be met again."""
 
     def __init__(self, parser: Any, reply: Any) -> None:

@@ -1,40 +1,23 @@
-"""The life of connections beside their use: filled up, aged out, counted when kept too long."""
+"""Keeping a pool in shape where that takes dials: filling it up."""
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
-from time import monotonic
 
 import redis
 
 from . import housekeeper
-from .config import check_pool_arguments
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .dialling import Dialling
-from .records import Refusal, Slot, SlotState
-from .report import describe
+from .records import Slot
+from .upkeep import Upkeep
 
 __all__ = ["Keeping"]
 
-logger = logging.getLogger("redis_pool_ext")
 
-# Seconds that there are to fill up in, at least: callers with timeout=0 need it most.
-FILL_AT_LEAST = 1.0
-
-
-class Keeping(Dialling):
-    """The part of the pool that keeps it in shape."""
-
-    min_idle: int
-    leak_detection_threshold: float | None
-    housekeeping_interval: float | None
-
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether `close()` was called."""
-        return self._ledger.is_closed
+class Keeping(Dialling, Upkeep):
+    """The part of the pool that keeps it filled."""
 
     def keep_house(self) -> None:
         """Do one round: close what is too old, fill up to `min_idle`, report leaks.
@@ -42,11 +25,7 @@ class Keeping(Dialling):
         The housekeeper's thread calls this every `housekeeping_interval` seconds; where
         threads are not wanted, call it from a timer of your own.
         """
-        self._notice_fork()
-        self._settle()
-        self._discard_each(self._ledger.take_outdated)
-        self._discard_each(lambda: self._ledger.take_aged(monotonic()))
-        self._report_leaks()
+        self._begin_round()
         with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round
             self._fill(self.min_idle, self._time_to_fill())
 
@@ -57,60 +36,15 @@ class Keeping(Dialling):
         what a dial raises, so that a wrong address or password is known before the first
         request; stops after `timeout` seconds (the pool's if not given, but one at least).
         """
-        self._notice_fork()
-        wanted = self.min_idle if count is None else count
-        check_pool_arguments(
-            min_idle=wanted, max_connections=self.max_connections, max_idle=self.life.max_idle
-        )
+        wanted = self._wanted(count)
         self._fill(wanted, self._time_to_fill() if timeout is None else Deadline(timeout))
         return self.stats().idle
-
-    def resize(self, max_connections: int) -> None:
-        """Change how many connections there may be.
-
-        More: callers in the queue have them at once. Fewer: idle ones close now, those in
-        use when they come back; until then there are more than the new bound, never more
-        than the old one. Raises `ConfigError` for an impossible number.
-        """
-        check_pool_arguments(max_connections=max_connections, min_idle=self.min_idle)
-        self._notice_fork()
-        ledger = self._ledger
-        with self._lock:
-            self.max_connections = ledger.max_connections = max_connections
-            ledger.watch_bounds()
-            ledger.serve(monotonic())
-        self._discard_each(ledger.take_surplus)
-        self._settle()
-
-    def drain(self) -> None:
-        """Renew every connection: idle ones close now, those in use when they come back."""
-        self._begin_generation("drained")
-
-    def pause(self) -> None:
-        """Lend nothing until `resume()`, say while the server is being replaced.
-
-        Those who hold a connection go on; callers wait in the queue, within `timeout`.
-        """
-        self._notice_fork()
-        with self._lock:
-            self._ledger.is_paused = True
-
-    def resume(self) -> None:
-        """Lend again, first to those who have waited longest."""
-        self._notice_fork()
-        with self._lock:
-            self._ledger.is_paused = False
-            self._ledger.serve(monotonic())
-        self._settle()
 
     def _make(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
         """Make a connection; the housekeeper starts with the first one."""
         connection = super()._make(slot, deadline)
         housekeeper.look_after(self)
         return connection
-
-    def _time_to_fill(self) -> Deadline:
-        return Deadline(max(self.timeout, FILL_AT_LEAST))
 
     def _fill(self, wanted: int, deadline: Deadline) -> None:
         """Dial one connection after the other, until enough are idle."""
@@ -124,49 +58,3 @@ class Keeping(Dialling):
                 self._free(slot)
                 raise
             self._take_in(connection, slot)
-
-    def _slot_to_fill(self, wanted: int) -> Slot | None:
-        ledger = self._ledger
-        with self._lock:
-            now = monotonic()
-            if ledger.is_closed and wanted:
-                refusal = Refusal.CLOSED
-            elif len(ledger.idle) >= wanted or ledger.queue:
-                return None
-            elif ledger.may_connect(now):
-                return ledger.open_slot(now)
-            elif ledger.circuit.is_open:
-                refusal = Refusal.UNAVAILABLE
-            else:
-                return None
-        raise self._refused(refusal)
-
-    def _report_leaks(self) -> None:
-        """Log who has had a connection for longer than a lease should be."""
-        threshold = self.leak_detection_threshold
-        if threshold is None:
-            return
-        ledger = self._ledger
-        with self._lock:
-            now = monotonic()
-            late = [slot for slot in ledger.slots() if _note_late(slot, now, threshold)]
-            ledger.counters.leaked += len(late)
-        for slot in late:
-            story = describe(slot, now)
-            if slot.taken_at == slot.late_since:  # else it may be the next holder's
-                logger.warning("%s: out for longer than %g s: %s", self.alias, threshold, story)
-
-
-def _note_late(slot: Slot, now: float, threshold: float) -> bool:
-    """Note that a slot's holder keeps it for too long; False if not, or if that is known.
-
-    It may come back and be lent anew meanwhile. So the state is read first, and then, once,
-    since when: of two holders it is then the later one's, and not too long ago.
-    """
-    if slot.state is not SlotState.HELD:
-        return False
-    taken_at = slot.taken_at
-    if slot.late_since == taken_at or now - taken_at <= threshold:
-        return False
-    slot.late_since = taken_at
-    return True

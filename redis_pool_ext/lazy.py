@@ -1,25 +1,25 @@
-"""A request's client, for the many requests that never use it."""
+"""A request's clients, for the many requests that never use them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from .aio.client import LeasedAsyncRedis
 from .client import LeasedRedis
-from .pool import RedisPool
 from .scope import Scope
 
-__all__ = ["LazyRedis"]
+__all__ = ["LazyAsyncRedis", "LazyRedis"]
 
 
-class LazyRedis(LeasedRedis):
-    """A client that becomes the one of `scope` when it is first used.
+class _Becoming:
+    """An object that becomes the client of `scope` when it is first used.
 
     Until then there is no lease, no pool was looked for, and nothing of redis-py's
     client is set up: a request without Redis pays for one small object.
     """
 
-    def __init__(self, scope: Scope, find_pool: Callable[[], RedisPool]) -> None:
+    def __init__(self, scope: Scope, find_pool: Callable[[], Any]) -> None:
         self._becomes = scope, find_pool
 
     def __getattr__(self, name: str) -> Any:
@@ -34,5 +34,16 @@ class LazyRedis(LeasedRedis):
             self.__class__ = type(client)
         return object.__getattribute__(self, name)
 
-    def __del__(self) -> None:
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}, not used yet>"
+
+    def __del__(self, *_args: Any) -> None:
         """Do nothing; redis-py's would use the client, to close it."""
+
+
+class LazyRedis(_Becoming, LeasedRedis):
+    """A leased client for threads that is made at its first use."""
+
+
+class LazyAsyncRedis(_Becoming, LeasedAsyncRedis):  # type: ignore[misc]  # redis-py's own bases
+    """A leased client for coroutines that is made at its first use, in their event loop."""

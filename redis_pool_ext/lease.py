@@ -11,36 +11,23 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from redis._parsers import Encoder
-
 from .connection import GuardedConnection
 from .deadline import Deadline
-from .errors import (
-    ConnectionPoolTimeoutError,
-    LeaseError,
-    PoolExhaustedError,
-    PoolUnavailableError,
-)
+from .errors import LeaseError, PoolExhaustedError, PoolUnavailableError
 from .express import MISSED, exchange, is_recording
 from .forks import getpid, here
+from .holding import LOOK_IN_LEASE_AFTER, Holding
 from .interface import ConnectionPoolInterface
 from .liveness import looks_alive
 
 if TYPE_CHECKING:
-    from redis.retry import Retry
-
     from .client import LeasedRedis
     from .pool import RedisPool
 
 __all__ = ["Lease"]
 
-# Seconds. A leased connection that was not used for this long is looked at before the
-# next command: a server that restarts or cleans up meanwhile is then met by a new dial
-# instead of an error. Longer than a view that talks to Redis pauses between two commands.
-LOOK_IN_LEASE_AFTER = 0.005
 
-
-class Lease(ConnectionPoolInterface):
+class Lease(Holding, ConnectionPoolInterface):
     """A hold on at most one connection of `pool`, taken at the first command.
 
     A context manager over its client; `end()` gives the connection back, and after that
@@ -48,55 +35,27 @@ class Lease(ConnectionPoolInterface):
     turns, each waiting at most the pool's `timeout`.
     """
 
-    cache = None
+    _kind, _door = "thread", "get_redis"
+    pool: RedisPool
+    held: list[GuardedConnection]
+    _extra: list[GuardedConnection]
 
     depth = 0  # get_connection() minus release(), of the thread whose turn it is
     _is_taking = False  # that thread is on its way to a connection
     # That thread is in an exchange, which ends in a `finally`.
     is_talking = False
-    _ended = False
-    _takes_short_way = False
-    # When the last exchange ended, or began if it took the short way (monotonic, seconds).
-    _used_at = 0.0
-    _patience: Deadline | None = None  # what a refusal has left of it
 
     def __init__(self, pool: RedisPool, holder: object = None, *, waits_once: bool = False) -> None:
-        # Few lines on purpose: each request makes a lease.
-        self.pool = pool
-        self.waits_once = waits_once
-        self._holder = holder
-        # The connection, or nothing. Whoever pops it owes its return: pop() is one step,
-        # so of two threads that end the lease only one gets it.
-        self.held: list[GuardedConnection] = []
-        self._extra: list[GuardedConnection] = []  # those of pubsub() and monitor()
-        self._pid = getpid()
+        super().__init__(pool, holder, waits_once=waits_once)
         # Held by the thread whose turn it is, from taking the connection out to putting
         # it back; re-entrant, as a command may run inside that thread's own WATCH.
         self._turn = threading.RLock()
-
-    @property
-    def holder(self) -> object:
-        """Who borrows, for warnings and reports: a text, or what is asked for one then."""
-        return self._holder
-
-    @holder.setter
-    def holder(self, name: object) -> None:
-        self._holder = name
-        for connection in (*self.held, *self._extra):
-            self._sign(connection)
 
     def __enter__(self) -> LeasedRedis:
         return self.client()
 
     def __exit__(self, *_exc: object) -> None:
         self.end()
-
-    def __repr__(self) -> str:
-        state = "ended" if self._ended else "holding" if self.held else "open"
-        return f'<Lease of "{self.pool.alias}", {state}>'
-
-    def __bool__(self) -> bool:
-        return True
 
     def client(self) -> LeasedRedis:
         """Return a client that runs all its commands on this lease."""
@@ -221,11 +180,6 @@ class Lease(ConnectionPoolInterface):
             if connection.read_only or (was_idle and not looks_alive(connection)):
                 connection.disconnect()
 
-    def _sign(self, connection: GuardedConnection) -> None:
-        """Write into the pool's books who has the connection."""
-        if connection.slot is not None:
-            connection.slot.holder = self._holder
-
     def _put_back(self) -> None:
         """End this thread's turn, and with it what waited for that."""
         self.depth -= 1
@@ -311,22 +265,11 @@ class Lease(ConnectionPoolInterface):
                 connection.disconnect()
             self.pool.release(connection)
 
-    def _pop_held(self) -> GuardedConnection | None:
-        try:
-            return self.held.pop()
-        except IndexError:
-            return None
-
     def _give_back_extra(self) -> None:
         while self._extra:
             connection = self._extra.pop()
             connection.disconnect()  # subscribed, most likely
             self.pool.release(connection)
-
-    @property
-    def has_ended(self) -> bool:
-        """Tell whether `end()` was called."""
-        return self._ended
 
     @property
     def is_watching(self) -> bool:
@@ -352,70 +295,9 @@ class Lease(ConnectionPoolInterface):
             alias=self.pool.alias,
         )
 
-    def _misuse(self) -> LeaseError:
-        alias = self.pool.alias
-        if self._ended:
-            message = (
-                f'the lease of "{alias}" has ended with its request or `with` block; '
-                "call get_redis() for a client that works here"
-            )
-        else:
-            message = (
-                f'the lease of "{alias}" belongs to the process {self._pid}; after a fork, '
-                "take a lease in the child"
-            )
-        return LeaseError(message, alias=alias)
-
-    def _busy(self) -> ConnectionPoolTimeoutError:
-        return ConnectionPoolTimeoutError(
-            f'another thread used this lease of "{self.pool.alias}" for more than '
-            f"{self.pool.timeout:.2f} s; give each thread a lease of its own",
-            alias=self.pool.alias,
-            stats=self.pool.stats(),
-            retry_after=1,
-        )
-
-    # -- the rest of redis-py's interface, passed on -----------------------------------------
-
-    @property
-    def connection_class(self) -> type[Any]:
-        """The class that connections are made of."""
-        return self.pool.connection_class
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        """The arguments that connections are made with."""
-        return self.pool.connection_kwargs
-
-    @property
-    def himport_registry(self) -> Any:
-        """The pool's registry, of redis-py 8.1."""
-        return self.pool.himport_registry
-
-    @property
-    def max_connections(self) -> int:
-        """The pool's bound, not the lease's (which is one)."""
-        return self.pool.max_connections
-
-    def get_encoder(self) -> Encoder:
-        """Return the pool's encoder."""
-        return self.pool.get_encoder()
-
-    def get_protocol(self) -> int | None:
-        """Return the pool's RESP version."""
-        return self.pool.get_protocol()
-
-    def set_retry(self, retry: Retry) -> None:
-        """Set the pool's retry policy: it is one for all its users."""
-        self.pool.set_retry(retry)
-
     def re_auth_callback(self, token: Any) -> None:
         """Tell the pool that credentials changed."""
         self.pool.re_auth_callback(token)
-
-    def get_connection_count(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return the pool's count."""
-        return self.pool.get_connection_count()
 
     def disconnect(self, inuse_connections: bool = True) -> None:
         """Give the leased connection back; others' are not touched."""

@@ -28,7 +28,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .circuit import Circuit, ServerFull
 from .life import Life
@@ -38,13 +38,13 @@ from .stats import Counters, PoolStats, Tally, snapshot
 from .verdict import Verdict
 
 if TYPE_CHECKING:
-    from .connection import GuardedConnection
+    from .account import Account
 
 __all__ = ["Ledger"]
 
 
 # A connection that was idle, and why it is to be closed; or None.
-Taken = tuple["GuardedConnection", str] | None
+Taken = tuple["Account", str] | None
 
 
 class Ledger:
@@ -74,7 +74,7 @@ class Ledger:
         self.is_closed = False
         self.is_paused = False
         self.server_full = ServerFull()
-        self.idle: list[GuardedConnection] = []  # newest last, taken from the end
+        self.idle: list[Account] = []  # newest last, taken from the end
         self.queue: OrderedDict[Waiter, None] = OrderedDict()  # oldest first
         # Dead references to slots that were dropped; a bell for `bury`. A slot's callback
         # is `graveyard.append` itself: a call in C, which no exception can strike before
@@ -82,7 +82,7 @@ class Ledger:
         # under the pool's lock; so they only leave a note.
         self.graveyard: deque[weakref.ref[Slot]] = deque()
         # Released by a finalizer or signal handler while its thread had the lock.
-        self.returned: deque[GuardedConnection] = deque()
+        self.returned: deque[Account] = deque()
         self.lent: set[int] = set()  # keys; who removes one has the right to give it back
         self.is_bounded = life.max_idle is not None
         self._slots: dict[int, weakref.ref[Slot]] = {}
@@ -95,7 +95,7 @@ class Ledger:
 
     # -- without the lock: single steps, each of them whole -------------------------------
 
-    def take_idle(self, now: float) -> GuardedConnection | None:
+    def take_idle(self, now: float) -> Any:
         """Hand out the connection that was used last, if any; the surplus ones age."""
         try:
             connection = self.idle.pop()
@@ -119,7 +119,7 @@ class Ledger:
         tally.hold_seconds += now - slot.taken_at
         return True
 
-    def shelve(self, connection: GuardedConnection, slot: Slot, now: float) -> None:
+    def shelve(self, connection: Account, slot: Slot, now: float) -> None:
         """Put a connection on top of the idle ones; if somebody waits, `serve` is next."""
         slot.state = IDLE
         slot.holder = connection.last = None
@@ -130,7 +130,7 @@ class Ledger:
     # -- taking and giving back ---------------------------------------------------------
 
     def take_in(
-        self, connection: GuardedConnection, slot: Slot, now: float, dirt: str | None = None
+        self, connection: Account, slot: Slot, now: float, dirt: str | None = None
     ) -> str | None:
         """Keep a connection that nobody holds, or say why it must be closed."""
         self.lent.discard(slot.key)
@@ -142,7 +142,7 @@ class Ledger:
         self.serve(now)
         return None
 
-    def _excess(self, connection: GuardedConnection, slot: Slot, now: float) -> str | None:
+    def _excess(self, connection: Account, slot: Slot, now: float) -> str | None:
         """Say why a clean connection is not kept; None when it is."""
         if self.is_lost(slot):
             return "lost"
@@ -162,11 +162,11 @@ class Ledger:
         """Tell of a slot that was collected as garbage, and brought back by a finalizer."""
         return slot.key not in self._slots
 
-    def begin_generation(self, now: float) -> list[GuardedConnection]:
+    def begin_generation(self, now: float) -> list[Account]:
         """End the life of all connections; return those that are idle, to be closed."""
         self.generation += 1
         self.generation_since = now
-        doomed: list[GuardedConnection] = []
+        doomed: list[Account] = []
         while (taken := self.take_outdated()) is not None:
             doomed.append(taken[0])
         return doomed
@@ -202,7 +202,7 @@ class Ledger:
         """Take one that idles since before `moment`."""
         return self._take_first(lambda _, slot: slot.idle_since <= moment, "stale")
 
-    def _take_first(self, is_due: Callable[[GuardedConnection, Slot], bool], reason: str) -> Taken:
+    def _take_first(self, is_due: Callable[[Account, Slot], bool], reason: str) -> Taken:
         """Take the first one, of those that idle longest, to close it for `reason`."""
         for connection in self.idle:  # others may add to it and take from it meanwhile
             slot = connection.slot

@@ -6,6 +6,7 @@ import select
 import socket
 from contextlib import suppress
 from types import BuiltinFunctionType
+from typing import Any
 
 import redis
 
@@ -13,7 +14,7 @@ from .connection import GuardedConnection
 from .deadline import Deadline
 from .handshake import HandshakeSocket
 
-__all__ = ["answers", "looks_alive"]
+__all__ = ["answers", "is_quiet", "looks_alive"]
 
 
 def looks_alive(connection: GuardedConnection) -> bool:
@@ -34,9 +35,18 @@ def looks_alive(connection: GuardedConnection) -> bool:
 
 
 def _is_open_and_quiet(sock: socket.socket, timeout: float | None) -> bool:
+    quiet = is_quiet(sock)
+    return _is_open_and_quiet_by_recv(sock, timeout) if quiet is None else quiet
+
+
+def is_quiet(sock: Any) -> bool | None:
+    """Look by poll() whether a socket is open, with nothing to read; None where there is none.
+
+    gevent's is none, either: it would switch greenlets.
+    """
     poll = getattr(select, "poll", None)
     if not isinstance(poll, BuiltinFunctionType):
-        return _is_open_and_quiet_by_recv(sock, timeout)
+        return None
     try:
         poller = poll()
         poller.register(sock, select.POLLIN)  # an end or an error is told unasked
@@ -46,7 +56,7 @@ def _is_open_and_quiet(sock: socket.socket, timeout: float | None) -> bool:
 
 
 def _is_open_and_quiet_by_recv(sock: socket.socket, timeout: float | None) -> bool:
-    """Look where there is no poll(), or gevent's, which would switch greenlets."""
+    """Look where there is no poll()."""
     try:
         # A socket with a timeout waits in recv(); MSG_DONTWAIT does not go past Python's
         # own wait, so the timeout is taken off for the look.

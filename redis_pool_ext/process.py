@@ -17,20 +17,24 @@ __all__ = [
     "add_source",
     "client_of",
     "close_pools",
+    "config_for",
     "configure",
     "get_pool",
     "get_redis",
+    "on_configure",
     "pool_for",
     "pools",
 ]
 
 Configs = Mapping[str, PoolConfig]
 Source = Callable[[], Configs | None]
+Listener = Callable[[set[PoolConfig]], None]
 
 # Protects the two below it; pools are made under it, which connects nothing.
 _lock = ProcessLock()
 _configs: Configs | None = None
 _pools: dict[PoolConfig, RedisPool] = {}
+_listeners: list[Listener] = []
 
 
 def configure(settings: Mapping[str, Any], where: str = "REDIS_POOLS") -> None:
@@ -47,6 +51,14 @@ def configure(settings: Mapping[str, Any], where: str = "REDIS_POOLS") -> None:
         closing = [_pools.pop(config) for config in gone if config in _pools]
     for pool in closing:
         pool.close()
+    for listener in _listeners:
+        listener(gone)
+
+
+def on_configure(listener: Listener) -> Listener:
+    """Have `listener` called with the settings that are gone, after each `configure`."""
+    _listeners.append(listener)
+    return listener
 
 
 def get_pool(alias: str = "default") -> RedisPool:
@@ -55,10 +67,15 @@ def get_pool(alias: str = "default") -> RedisPool:
     In a Flask application context the application's own settings come first, then those
     of Django or of `configure()`. Raises `ConfigError` for an alias that none of them has.
     """
+    return pool_for(config_for(alias))
+
+
+def config_for(alias: str) -> PoolConfig:
+    """Return the settings of `alias` that hold right here; raises `ConfigError`."""
     for source in _sources:
         configs = source()
         if configs is not None and alias in configs:
-            return pool_for(configs[alias])
+            return configs[alias]
     raise ConfigError([_unknown(alias)])
 
 

@@ -6,12 +6,12 @@ import math
 import threading
 import weakref
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .stats import Tally
 
 if TYPE_CHECKING:
-    from .connection import GuardedConnection
+    from .account import Account
 
 __all__ = ["HELD", "IDLE", "Refusal", "Slot", "SlotState", "Waiter"]
 
@@ -65,7 +65,7 @@ class Slot:
         self.site: str | None = None
         self.late_since: float | None = None
         # Weak: the connection holds its slot, and a cycle would not die at once.
-        self.connection: weakref.ref[GuardedConnection] | None = None
+        self.connection: weakref.ref[Account] | None = None
 
     @property
     def idle_for(self) -> float:
@@ -82,26 +82,44 @@ class Refusal(Enum):
     CLOSED = "closed"
 
 
+class Wake(Protocol):
+    """What a waiter sleeps on: locked until somebody releases it."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1, /) -> Any:
+        """Lock it again; or, what the pool of threads does, sleep until it is released."""
+
+    def release(self) -> None:
+        """Wake the waiter."""
+
+    def locked(self) -> bool:
+        """Tell whether the waiter has still to be woken."""
+
+
 class Waiter:
     """A caller in the queue; `ticket` is its number there.
 
     0, until it queues: it came when there was no queue, and had an idle connection.
 
     It gets a `gift` (an idle connection, or a fresh slot to dial in) or a `refusal`,
-    written before `wake` is released. `wake` is a plain lock: the cheapest thing a
-    thread can sleep on.
+    written before `wake` is released. `wake` is a plain lock, the cheapest thing a thread
+    can sleep on, or what is one to the books.
     """
 
     __slots__ = ("deadline", "gift", "refusal", "ticket", "waited", "wake")
 
-    def __init__(self, deadline: float, ticket: int | None = None) -> None:
+    def __init__(
+        self, deadline: float, ticket: int | None = None, wake: Wake | None = None
+    ) -> None:
         self.deadline = deadline
         self.ticket = ticket
         self.waited = 0.0  # seconds
-        self.gift: GuardedConnection | Slot | None = None
+        # A connection of the kind that this waiter waits for, or a slot.
+        self.gift: Any = None
         self.refusal: Refusal | None = None
-        self.wake = threading.Lock()  # looked up here: gevent may have patched it by now
-        self.wake.acquire()
+        if wake is None:
+            wake = threading.Lock()  # looked up here: gevent may have patched it by now
+            wake.acquire()
+        self.wake: Wake = wake
 
     def comes_after(self, other: Waiter) -> bool:
         """Tell whether `other`, who is in the queue, was there before."""

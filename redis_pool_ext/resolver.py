@@ -9,7 +9,7 @@ import threading
 
 from .deadline import Deadline
 
-__all__ = ["resolve"]
+__all__ = ["is_numeric", "resolve"]
 
 
 class _Lookup:
@@ -44,7 +44,7 @@ def resolve(host: str, port: int, family: int, deadline: Deadline) -> list[str]:
     Raises `TimeoutError` when there is no answer before the deadline, and `OSError` as
     `socket.getaddrinfo` does.
     """
-    if _is_numeric(host, family):
+    if is_numeric(host, family):
         return [host]
     key = (os.getpid(), host, port, family)
     lookup = _join(key)
@@ -77,7 +77,8 @@ def _start(lookup: _Lookup, key: tuple[int, str, int, int]) -> None:
         lookup.run(key)
 
 
-def _is_numeric(host: str, family: int) -> bool:
+def is_numeric(host: str, family: int) -> bool:
+    """Tell whether `host` is an address already, and no name."""
     try:
         socket.getaddrinfo(host, None, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):

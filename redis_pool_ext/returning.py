@@ -1,4 +1,7 @@
-"""The pool's books under their lock, and the way back: release, discard, free."""
+"""The pool's books under their lock, and the way back: take back, discard, free.
+
+Nothing here waits, so both pools have it: that of threads, and that of an event loop.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from .connection import READ_ONLY, GuardedConnection
+from .account import READ_ONLY, Account
 from .errors import LeaseError
 from .forks import getpid, here
 from .ledger import Ledger
@@ -75,8 +78,8 @@ class Returning:
         """Start anew if this is a child whose fork ran no hooks: its lock may be locked."""
         getpid()
 
-    def release(self, connection: Any) -> None:
-        """Give a connection back; it is kept if clean, closed if not. Never waits.
+    def take_back(self, connection: Any) -> None:
+        """Take a connection back; it is kept if clean, closed if not. Never waits.
 
         Raises `LeaseError` for a connection that is not out: the books stay as they are.
         """
@@ -136,7 +139,7 @@ class Returning:
         else:
             raise self._released_twice()
 
-    def _release_in_vain(self, connection: GuardedConnection, slot: Slot) -> None:
+    def _release_in_vain(self, connection: Account, slot: Slot) -> None:
         """Refuse what is not out; but close what was collected, and is back with a finalizer."""
         with self._lock:
             is_lost = self._ledger.is_lost(slot)
@@ -144,14 +147,14 @@ class Returning:
             raise self._released_twice()
         connection.retire()
 
-    def _release_with_care(self, connection: GuardedConnection, slot: Slot) -> None:
+    def _release_with_care(self, connection: Account, slot: Slot) -> None:
         # The housekeeper may have meant the one before, and said it in the moment after.
         if slot.late_since == slot.taken_at:
             self._returned_late(slot)
         slot.late_since = None
         self._take_in(connection, slot, connection.dirt())
 
-    def _hand_over(self, connection: GuardedConnection) -> None:
+    def _hand_over(self, connection: Account) -> None:
         """Give what was just put on the shelf to who waits; close it, if it came too late.
 
         Who queues up looks at the shelf, who comes back at the queue: one sees the other.
@@ -164,7 +167,7 @@ class Returning:
             self._discard_each(ledger.take_outdated)
             self._discard_each(ledger.take_surplus)
 
-    def _take_in(self, connection: GuardedConnection, slot: Slot, dirt: str | None = None) -> None:
+    def _take_in(self, connection: Account, slot: Slot, dirt: str | None = None) -> None:
         """Keep a connection that nobody holds, or close it."""
         with self._lock:
             reason = self._ledger.take_in(connection, slot, monotonic(), dirt)
@@ -182,7 +185,7 @@ class Returning:
             alias=self.alias,
         )
 
-    def forfeit(self, connection: GuardedConnection) -> None:
+    def forfeit(self, connection: Account) -> None:
         """Take back a connection that another thread is in the middle of using."""
         slot = connection.slot
         if slot is not None:
@@ -190,7 +193,7 @@ class Returning:
             self._ledger.claim(slot, monotonic())
             self._free(slot, "forfeited")
 
-    def _discard(self, connection: GuardedConnection, reason: str) -> None:
+    def _discard(self, connection: Account, reason: str) -> None:
         """Close a held connection instead of keeping it, then free its slot.
 
         In this order: the server never sees more than `max_connections`.
@@ -207,7 +210,7 @@ class Returning:
         connection.retire()
         self._free(slot, reason if reason in _QUIET else "dirty")
 
-    def _discard_each(self, take: Callable[[], tuple[GuardedConnection, str] | None]) -> None:
+    def _discard_each(self, take: Callable[[], tuple[Account, str] | None]) -> None:
         """Close idle connections, as long as the ledger's `take` finds one, for its reason."""
         while True:
             with self._lock:
@@ -254,7 +257,7 @@ class Returning:
             self._discard(doomed.pop(), reason)
         self._settle()
 
-    def _demoted(self, connection: GuardedConnection) -> None:
+    def _demoted(self, connection: Account) -> None:
         """Leave a server that has become a replica: its name may mean another one by now.
 
         At most once in a while: a program that writes to a replica by mistake shall not
@@ -282,17 +285,17 @@ class Returning:
             with self._lock:
                 ledger.bury()
                 ledger.serve(monotonic())
-        late: list[GuardedConnection] = []  # first: release() settles what it finds there
+        late: list[Account] = []  # first: take_back() settles what it finds there
         with suppress(IndexError):
             while True:
                 late.append(ledger.returned.popleft())
         while late:
             self._release_late(late.pop())
 
-    def _release_late(self, connection: GuardedConnection) -> None:
+    def _release_late(self, connection: Account) -> None:
         """Take back what a finalizer released; its mistake is not this caller's."""
         try:
-            self.release(connection)
+            self.take_back(connection)
         except LeaseError:
             logger.warning("%s: a finalizer released a connection twice", self.alias)
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, overload
 
-from .client import LeasedRedis
 from .errors import LeaseError
 from .forks import getpid
-from .pool import RedisPool
+
+if TYPE_CHECKING:
+    from .aio.client import LeasedAsyncRedis
+    from .aio.pool import AsyncRedisPool
+    from .base import PoolBase
+    from .client import LeasedRedis
+    from .pool import RedisPool
 
 __all__ = [
     "Scope",
@@ -40,11 +46,17 @@ class Scope:
     def __init__(self, label: object = None, *, waits_once: bool = False) -> None:
         self._waits_once = waits_once
         self._label = label
-        self._clients: dict[RedisPool, LeasedRedis] = {}
+        self._clients: dict[PoolBase, Any] = {}
         self._ended = False
         self._pid = getpid()
 
-    def client(self, pool: RedisPool) -> LeasedRedis:
+    @overload
+    def client(self, pool: RedisPool) -> LeasedRedis: ...
+
+    @overload
+    def client(self, pool: AsyncRedisPool) -> LeasedAsyncRedis: ...
+
+    def client(self, pool: Any) -> Any:
         """Return this scope's client for `pool`, the same one each time.
 
         Raises `LeaseError` where it would have to be made in a child of a fork.
@@ -53,14 +65,27 @@ class Scope:
         if client is None:
             if self.is_inherited:
                 raise self._misuse(pool)
+            client = self._of_a_closed_loop(pool)
+            if client is None:
+                client = pool.lease(self._label, waits_once=self._waits_once).client()
             # setdefault: of two threads that race here, both get the winner's client.
-            lease = pool.lease(self._label, waits_once=self._waits_once)
-            client = self._clients.setdefault(pool, lease.client())
+            client = self._clients.setdefault(pool, client)
             if self._ended:  # in between, by another thread
                 self.end()
         return client
 
-    def _misuse(self, pool: RedisPool) -> LeaseError:
+    def _of_a_closed_loop(self, pool: PoolBase) -> Any:
+        """Return the client that this request had in an event loop before, if that is closed.
+
+        Its lease goes on in the running loop at the next command; a second one beside it
+        would be one connection too many.
+        """
+        for before in list(self._clients):
+            if pool.follows(before):
+                return self._clients.pop(before, None)
+        return None
+
+    def _misuse(self, pool: PoolBase) -> LeaseError:
         return LeaseError(
             f"this scope belongs to the process {self._pid}; after a fork, "
             "take a lease in the child",
@@ -150,7 +175,8 @@ def leave_scope(before: Scope | None) -> None:
 def lease_scope(label: str | None = None) -> Iterator[Scope]:
     """Hold one connection per pool for the length of the block, for tasks and commands.
 
-    Inside, `get_redis(alias)` returns the leased client. Nested in another scope (a
+    Inside, `get_redis(alias)` returns the leased client, and in coroutines
+    `get_async_redis(alias)`: a plain `with` is for both. Nested in another scope (a
     request's, or another `lease_scope`) it joins that one, and ends nothing.
     """
     outer = current_scope()

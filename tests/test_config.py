@@ -131,7 +131,7 @@ class TestReading:
             {"password": None, "username": None, "client_name": None},
             {"protocol": 3, "decode_responses": True, "encoding": "latin-1"},
         ],
-        ids=str,
+        ids=", ".join,
     )
     def test_redis_py_arguments_are_passed_on(self, options: dict[str, Any]):
         """OPTIONS reach the connection class as they are."""

@@ -9,6 +9,7 @@ import redis
 from redis.connection import SSLConnection, UnixDomainSocketConnection
 
 from redis_pool_ext import LeaseError, RedisPool
+from redis_pool_ext.account import Account
 from redis_pool_ext.connection import GuardedConnection, guarded
 from redis_pool_ext.dial import DialledConnection
 
@@ -20,7 +21,7 @@ def test_guard_goes_before_each_connection_class(connection_class):
     """The guard's methods come first, then the class's own, none of another class."""
     guard = guarded(connection_class)
 
-    assert guard.__mro__[1:4] == (GuardedConnection, DialledConnection, connection_class)
+    assert guard.__mro__[1:5] == (GuardedConnection, Account, DialledConnection, connection_class)
     assert guarded(connection_class) is guard
     assert guarded(guard) is guard
 

@@ -768,7 +768,7 @@ class TestPutBack:
         parser = scene.connection._parser
         reader = parser._reader
         reader.feed(b":2\r\n")
-        put_back = express._PutBack(parser, 1)
+        put_back = express.PutBack(parser, 1)
         parser._reader = put_back
 
         assert put_back.gets() == 1

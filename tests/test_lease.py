@@ -533,10 +533,10 @@ class TestLook:
             assert client.pipeline().incr("hits").get("hits").execute() == [1, b"1"]
 
 
-class TestThreads:
+class TestSharing:
     """Threads that share one lease take turns."""
 
-    def test_shared_lease_gives_each_thread_its_own_reply(self, pool):
+    def test_shared_lease_gives_each_sharer_its_own_reply(self, pool):
         """Eight threads on one leased client never mix up their replies."""
         wrong = []
 
@@ -561,7 +561,7 @@ class TestThreads:
             with pytest.raises(ConnectionPoolTimeoutError, match="another thread"):
                 other.result()
 
-    def test_lease_that_ends_during_a_command_gives_back_as_that_thread_leaves(self, pool):
+    def test_lease_that_ends_during_a_command_gives_back_as_that_sharer_leaves(self, pool):
         """The exchange is cut short, its connection closed by who uses it, and not reused."""
         lease = pool.lease()
         client = lease.client()

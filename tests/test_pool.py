@@ -157,15 +157,8 @@ class TestQueueing:
         pool = stub_pool(1)
         pool._ledger.fresh_for = 0.1
         connection = pool.get_connection()
-        sleep = RedisPool._sleep
-
-        def wake_up_slowly(*args: Any) -> bool:
-            is_awake = sleep(*args)
-            time.sleep(0.15)
-            return is_awake
-
         looks: list[Any] = []
-        monkeypatch.setattr(RedisPool, "_sleep", wake_up_slowly)
+        monkeypatch.setattr(RedisPool, "_count_wait", lambda *_args: time.sleep(0.15))
         monkeypatch.setattr(RedisPool, "_is_alive", lambda _self, *args: looks.append(args))
         waiter = spawn(pool.get_connection)
         wait_until(lambda: pool.stats().waiting == 1)

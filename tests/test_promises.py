@@ -15,8 +15,8 @@ from redis_pool_ext import (
     PoolUnavailableError,
     RedisPool,
     circuit,
-    dialling,
     lease,
+    outcomes,
     resolver,
 )
 from redis_pool_ext.config import PoolConfig
@@ -212,7 +212,7 @@ class TestLease:
             client.ping()
             [connection] = ended.held
             connection.disconnect()
-            where = dialling if step == "Deadline" else connection
+            where = outcomes if step == "Deadline" else connection
             original = getattr(where, step)
 
             def end_first(argument):

@@ -7,6 +7,7 @@ import faulthandler
 import os
 import signal
 import socket
+import stat
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -82,6 +83,8 @@ def open_sockets(port: int) -> set[int]:
 
 def _peer_port(fd: int) -> int | None:
     try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            return None
         with socket.socket(fileno=os.dup(fd)) as sock:
             return sock.getpeername()[1]
     except (OSError, IndexError):

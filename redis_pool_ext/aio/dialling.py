@@ -1,0 +1,114 @@
+"""Making connections, and making sure of them: all of it before one deadline."""
+
+from __future__ import annotations
+
+from ..deadline import Deadline
+from ..outcomes import ANSWER_WITHIN, DIAL_AT_LEAST, Outcomes, still_dialling
+from ..records import Slot, Waiter
+from .connection import GuardedAsyncConnection, guarded_async
+from .liveness import answers, looks_alive
+from .waiting import AsyncWaiting
+
+__all__ = ["AsyncDialling"]
+
+
+class AsyncDialling(AsyncWaiting, Outcomes):
+    """The part of the pool that dials, renews and validates."""
+
+    async def _get_with_care(
+        self, gift: GuardedAsyncConnection | None, deadline: Deadline
+    ) -> GuardedAsyncConnection:
+        """Turn an idle connection in doubt, or a place in the queue, into a good one."""
+        if gift is None:
+            waiter = self._new_waiter(deadline)
+            return await self._make_good(await self._queue(waiter, deadline), waiter, deadline)
+        # With timeout=0, too, it has the time to answer: all that idle would be renewed.
+        if self._is_fresh(gift) or await self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST)):
+            return gift
+        waiter = self._new_waiter(deadline, ticket=0)
+        dead = self._retire(gift)
+        return await self._make_good(await self._queue(waiter, deadline, dead), waiter, deadline)
+
+    async def _make_good(
+        self, gift: GuardedAsyncConnection | Slot, waiter: Waiter, deadline: Deadline
+    ) -> GuardedAsyncConnection:
+        """Dial in a slot, or make sure of an idle connection; else wait for another one."""
+        while True:
+            if isinstance(gift, Slot):
+                made = await self._dial(gift, deadline)
+                if made is not None:
+                    return made
+                gift = await self._queue(waiter, deadline, still_dialling(gift))
+            elif self._is_fresh(gift) or await self._is_alive(gift, deadline):
+                return gift
+            else:
+                gift = await self._queue(waiter, deadline, self._retire(gift))
+
+    async def _dial(self, slot: Slot, deadline: Deadline) -> GuardedAsyncConnection | None:
+        """Make a connection for a caller in a slot that was opened for it.
+
+        None: back into the queue, with the slot. The server takes no more of them, and one
+        that is there will do; or the pool was paused meanwhile.
+        """
+        try:
+            connection = await self._make(slot, deadline)
+        except BaseException as error:
+            if self._fail(slot, error):
+                raise
+            return None
+        return connection if self._lend(connection, slot) else None
+
+    async def _make(self, slot: Slot, deadline: Deadline) -> GuardedAsyncConnection:
+        """Make a connection in a slot; the caller frees it when that fails."""
+        connection = guarded_async(self.connection_class)(**self.connection_kwargs)
+        self._prepare(connection, slot)
+        await self._open(connection, slot, deadline.at_least(DIAL_AT_LEAST))
+        self._require_open(connection)
+        return connection
+
+    async def reconnect(self, connection: GuardedAsyncConnection) -> None:
+        """Dial again for the holder of `connection`, within `timeout`.
+
+        Raises `PoolUnavailableError` when the server cannot be reached, at once when
+        the circuit is open.
+        """
+        slot, deadline = self._begin_to_reconnect(connection)
+        try:
+            self._admit(connection, slot)
+            await self._open(connection, slot, deadline)
+            self._require_slot(connection, slot)
+        except BaseException:
+            self._reconnect_failed(slot)
+            raise
+        finally:
+            self._settle()
+
+    async def _open(
+        self, connection: GuardedAsyncConnection, slot: Slot, deadline: Deadline
+    ) -> None:
+        """Dial under the deadline and enter in the books how that ended."""
+        began = self._begin_dial(connection, slot)
+        try:
+            await connection.open(deadline)
+        except BaseException as error:
+            self._dial_failed(connection, slot, error, deadline.at - began)
+            raise
+        self._dialled(slot, began)
+
+    async def _is_alive(self, connection: GuardedAsyncConnection, deadline: Deadline) -> bool:
+        """Look at an idle connection; ask the server, too, where a look is not enough."""
+        if not self._is_lendable(connection) or not looks_alive(connection):
+            return False
+        if not self._is_in_doubt(connection):
+            return True
+        assert connection.slot is not None
+        last_used = connection.slot.idle_since
+        patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
+        try:
+            if await answers(connection, Deadline(patience)):
+                return True
+        except BaseException:  # cancelled in the middle of the question
+            self._abandon(connection)
+            raise
+        self._speaks_for_others(last_used, patience)
+        return False

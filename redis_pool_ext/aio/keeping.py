@@ -1,0 +1,89 @@
+"""Keeping a pool in shape where that takes dials: filling it up, round by round."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from contextlib import suppress
+
+import redis
+
+from ..deadline import Deadline
+from ..records import Slot
+from ..upkeep import Upkeep
+from .connection import GuardedAsyncConnection
+from .dialling import AsyncDialling
+
+__all__ = ["AsyncKeeping"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+
+class AsyncKeeping(AsyncDialling, Upkeep):
+    """The part of the pool that keeps it filled."""
+
+    _next_round: asyncio.TimerHandle | None = None
+    _round: asyncio.Task[None] | None = None  # a loop holds its tasks weakly
+
+    async def keep_house(self) -> None:
+        """Do one round: close what is too old, fill up to `min_idle`, report leaks.
+
+        A timer of the loop does this every `housekeeping_interval` seconds.
+        """
+        self._begin_round()
+        with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round
+            await self._fill(self.min_idle, self._time_to_fill())
+
+    async def warm_up(self, count: int | None = None, timeout: float | None = None) -> int:
+        """Dial until `count` connections are idle; return how many are.
+
+        For a server's start, in its event loop: `count` is `min_idle` if not given. Raises
+        what a dial raises, so that a wrong address or password is known before the first
+        request; stops after `timeout` seconds (the pool's if not given, but one at least).
+        """
+        wanted = self._wanted(count)
+        await self._fill(wanted, self._time_to_fill() if timeout is None else Deadline(timeout))
+        return self.stats().idle
+
+    async def _make(self, slot: Slot, deadline: Deadline) -> GuardedAsyncConnection:
+        """Make a connection; the rounds begin with the first one."""
+        connection = await super()._make(slot, deadline)
+        self._go_round_later(asyncio.get_running_loop())
+        return connection
+
+    async def _fill(self, wanted: int, deadline: Deadline) -> None:
+        """Dial one connection after the other, until enough are idle."""
+        while (slot := self._slot_to_fill(wanted)) is not None:
+            if deadline.remaining() == 0.0:
+                self._free(slot)
+                return
+            try:
+                connection = await self._make(slot, deadline)
+            except BaseException:
+                self._free(slot)
+                raise
+            self._take_in(connection, slot)
+
+    def _go_round_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See that there is a next round, if there are to be any."""
+        if self.housekeeping_interval is not None and self._next_round is None:
+            # Weak: the timer keeps no pool alive.
+            self._next_round = loop.call_later(
+                self.housekeeping_interval, _go_round, weakref.ref(self), loop
+            )
+
+    async def _go_round(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await self.keep_house()
+        except Exception:
+            logger.exception("%s: housekeeping failed", self.alias)
+        finally:
+            self._next_round = self._round = None
+        self._go_round_later(loop)
+
+
+def _go_round(ref: weakref.ref[AsyncKeeping], loop: asyncio.AbstractEventLoop) -> None:
+    pool = ref()
+    if pool is not None and not pool.is_closed:
+        pool._round = loop.create_task(pool._go_round(loop))

@@ -1,0 +1,146 @@
+"""What the leases of threads and of tasks have in common: what they hold, and for whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from redis._parsers import Encoder
+
+from .deadline import Deadline
+from .errors import ConnectionPoolTimeoutError, LeaseError
+from .forks import getpid
+
+if TYPE_CHECKING:
+    from redis.retry import Retry
+
+    from .account import Account
+    from .base import PoolBase
+
+__all__ = ["LOOK_IN_LEASE_AFTER", "Holding"]
+
+# Seconds. A leased connection that was not used for this long is looked at before the
+# next command: a server that restarts or cleans up meanwhile is then met by a new dial
+# instead of an error. Longer than a view that talks to Redis pauses between two commands.
+LOOK_IN_LEASE_AFTER = 0.005
+
+
+class Holding:
+    """A hold on at most one connection of `pool`, shaped as a pool of one."""
+
+    cache = None
+
+    # Who takes turns on it, and where its clients come from: for messages.
+    _kind: str
+    _door: str
+
+    _ended = False
+    _takes_short_way = False
+    # When the last exchange ended, or began if it took the short way (monotonic, seconds).
+    _used_at = 0.0
+    _patience: Deadline | None = None  # what a refusal has left of it
+
+    def __init__(self, pool: PoolBase, holder: object = None, *, waits_once: bool = False) -> None:
+        # Few lines on purpose: each request makes a lease.
+        self.pool = pool
+        self.waits_once = waits_once
+        self._holder = holder
+        # The connection, or nothing. Whoever pops it owes its return: pop() is one step,
+        # so of two that end the lease only one gets it.
+        self.held: list[Any] = []
+        self._extra: list[Any] = []  # those of pubsub() and monitor()
+        self._pid = getpid()
+
+    @property
+    def holder(self) -> object:
+        """Who borrows, for warnings and reports: a text, or what is asked for one then."""
+        return self._holder
+
+    @holder.setter
+    def holder(self, name: object) -> None:
+        self._holder = name
+        for connection in (*self.held, *self._extra):
+            self._sign(connection)
+
+    def __repr__(self) -> str:
+        state = "ended" if self._ended else "holding" if self.held else "open"
+        return f'<{type(self).__name__} of "{self.pool.alias}", {state}>'
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether `end()` was called."""
+        return self._ended
+
+    def _sign(self, connection: Account) -> None:
+        """Write into the pool's books who has the connection."""
+        if connection.slot is not None:
+            connection.slot.holder = self._holder
+
+    def _pop_held(self) -> Any:
+        try:
+            return self.held.pop()
+        except IndexError:
+            return None
+
+    def _misuse(self) -> LeaseError:
+        alias = self.pool.alias
+        if self._ended:
+            message = (
+                f'the lease of "{alias}" has ended with its request or `with` block; '
+                f"call {self._door}() for a client that works here"
+            )
+        else:
+            message = (
+                f'the lease of "{alias}" belongs to the process {self._pid}; after a fork, '
+                "take a lease in the child"
+            )
+        return LeaseError(message, alias=alias)
+
+    def _busy(self) -> ConnectionPoolTimeoutError:
+        return ConnectionPoolTimeoutError(
+            f'another {self._kind} used this lease of "{self.pool.alias}" for more than '
+            f"{self.pool.timeout:.2f} s; give each {self._kind} a lease of its own",
+            alias=self.pool.alias,
+            stats=self.pool.stats(),
+            retry_after=1,
+        )
+
+    # -- the rest of redis-py's interface, passed on -----------------------------------------
+
+    @property
+    def connection_class(self) -> type[Any]:
+        """The class that connections are made of."""
+        return self.pool.connection_class
+
+    @property
+    def connection_kwargs(self) -> dict[str, Any]:
+        """The arguments that connections are made with."""
+        return self.pool.connection_kwargs
+
+    @property
+    def himport_registry(self) -> Any:
+        """The pool's registry, of redis-py 8.1."""
+        return self.pool.himport_registry
+
+    @property
+    def max_connections(self) -> int:
+        """The pool's bound, not the lease's (which is one)."""
+        return self.pool.max_connections
+
+    def get_encoder(self) -> Encoder:
+        """Return the pool's encoder."""
+        return self.pool.get_encoder()
+
+    def get_protocol(self) -> int | None:
+        """Return the pool's RESP version."""
+        return self.pool.get_protocol()
+
+    def set_retry(self, retry: Retry) -> None:
+        """Set the pool's retry policy: it is one for all its users."""
+        self.pool.set_retry(retry)
+
+    def get_connection_count(self) -> list[tuple[int, dict[str, Any]]]:
+        """Return the pool's count."""
+        return self.pool.get_connection_count()

@@ -1,0 +1,250 @@
+"""What the books make of a dial, and of an idle connection: all of it that does not wait."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from time import monotonic
+from typing import Any
+
+from . import refusals
+from .account import Account
+from .deadline import Deadline
+from .errors import LeaseError, PoolClosedError, PoolExhaustedError, PoolUnavailableError
+from .queueing import Queueing
+from .records import Refusal, Slot, SlotState
+from .stats import PoolStats
+from .verdict import (
+    REFUSED,
+    UNREACHABLE,
+    Verdict,
+    judge,
+    without_secrets,
+    without_traceback,
+)
+
+__all__ = ["ANSWER_WITHIN", "DIAL_AT_LEAST", "Outcomes"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+# Seconds that a dial has in any case: with timeout=0 a caller waits for nobody, but a
+# connection takes its time to make.
+DIAL_AT_LEAST = 0.05
+
+# Seconds. An idle connection that is asked with a PING answers within this time, and within
+# half of what its caller has left, or is replaced: an address translation on the way may
+# have forgotten it, and then nothing comes back at all.
+ANSWER_WITHIN = 1.0
+
+
+class Outcomes(Queueing):
+    """The part of the pool that enters into the books how dials end, and who is trusted."""
+
+    connection_class: type[Any]
+    connection_kwargs: dict[str, Any]
+
+    # -- a dial for a caller ---------------------------------------------------------------
+
+    def _prepare(self, connection: Any, slot: Slot) -> None:
+        """Tell a new connection whose it is."""
+        connection.slot = slot
+        connection.home = self._ref
+
+    def _begin_dial(self, connection: Account, slot: Slot) -> float:
+        """Note that a dial begins, and return the moment."""
+        slot.connection = weakref.ref(connection)  # a fork meanwhile: the child closes it, too
+        connection.generation = self._ledger.generation
+        return monotonic()
+
+    def _dialled(self, slot: Slot, began: float) -> None:
+        """Enter a dial that ended well."""
+        ledger = self._ledger
+        with self._lock:
+            now = monotonic()
+            was_down = ledger.circuit.is_open
+            ledger.connected(slot, now)
+            ledger.counters.created += 1
+            ledger.counters.create_seconds += now - began
+            ledger.serve(now)
+        self._settle()
+        if was_down:
+            logger.warning("%s: Redis is reached again", self.alias)
+
+    def _dial_failed(
+        self, connection: Account, slot: Slot, error: BaseException, had: float
+    ) -> None:
+        """Enter a failed dial in the books; raise what the caller shall see in its place.
+
+        `had` is the time that it was given: a dial that began shortly before its caller's
+        deadline says nothing about the server.
+        """
+        clean = without_secrets(error, self.connection_kwargs)
+        try:
+            verdict = judge(clean, heard=connection.heard, had=had, enough=self.timeout)
+            stats = self._enter_failure(slot, clean, verdict)
+            if verdict is Verdict.CUT_SHORT:
+                raise refusals.exhausted(Refusal.TIMED_OUT, stats, self.timeout) from clean
+            if isinstance(clean, UNREACHABLE) and not isinstance(clean, REFUSED):
+                raise refusals.unavailable(stats, clean, is_full=verdict is Verdict.FULL)
+            if clean is not error:
+                raise clean from clean.__cause__
+        finally:
+            del clean  # it refers to this frame by now, and a cycle would keep the slot
+
+    def _enter_failure(self, slot: Slot, error: BaseException, verdict: Verdict) -> PoolStats:
+        """Tell the books; return the numbers as they were before."""
+        ledger = self._ledger
+        kept = without_traceback(error)  # made here: copying runs code that is not ours
+        with self._lock:
+            now = monotonic()
+            stats = ledger.stats()
+            was_down = ledger.circuit.is_open
+            ledger.failed(slot, verdict, kept, now)
+            is_down = ledger.circuit.is_open
+        self._settle()
+        if is_down and not was_down:
+            logger.warning(
+                "%s: Redis cannot be reached; until a probe succeeds, callers are told at once: %s",
+                self.alias,
+                error,
+            )
+        return stats
+
+    def _lend(self, connection: Account, slot: Slot) -> bool:
+        """Count a new connection as lent; keep it instead, if the pool was paused."""
+        with self._lock:
+            is_lent = not self._ledger.is_paused
+            if is_lent:
+                self._ledger.counters.add_end("acquired")
+        if not is_lent:
+            self._take_in(connection, slot)
+        return is_lent
+
+    def _fail(self, slot: Slot, error: BaseException) -> bool:
+        """Free the slot of a failed dial; False if its caller is to queue with it, instead.
+
+        The server takes no more connections then, and one that is there will do.
+        """
+        if isinstance(error, PoolUnavailableError) and self._can_do_without(slot):
+            return False
+        self._free(slot, end=_end_of(error))
+        return True
+
+    def _can_do_without(self, slot: Slot) -> bool:
+        """Tell whether the server is full, and a connection will come back."""
+        with self._lock:
+            is_full = self._ledger.server_full.error is not None
+            return is_full and any(other is not slot for other in self._ledger.slots())
+
+    def _require_open(self, connection: Account) -> None:
+        """Lend nothing from a pool that was closed during the dial."""
+        if self._ledger.is_closed:
+            connection.retire()
+            raise self._refused(Refusal.CLOSED)
+
+    # -- a dial for a holder ---------------------------------------------------------------
+
+    def _begin_to_reconnect(self, connection: Account) -> tuple[Slot, Deadline]:
+        """Return the slot in which to dial again, and until when."""
+        if connection.broken:
+            self._ledger.doubt(monotonic())
+        if connection.read_only:
+            self._demoted(connection)
+        slot = connection.slot
+        if slot is None or connection.is_inherited:
+            raise LeaseError("this connection belongs to another process, or was given back")
+        return slot, Deadline(max(self.timeout, DIAL_AT_LEAST))
+
+    def _admit(self, connection: Account, slot: Slot) -> None:
+        """Let a holder dial again, unless the circuit is open."""
+        ledger = self._ledger
+        with self._lock:
+            admitted = ledger.circuit.admits(monotonic())
+            if admitted and connection.slot is slot:
+                ledger.connecting(slot)
+        if not admitted:
+            raise self._refused(Refusal.UNAVAILABLE)
+        self._require_slot(connection, slot)
+
+    def _reconnect_failed(self, slot: Slot) -> None:
+        with self._lock:
+            self._ledger.not_connecting(slot.key)
+            self._ledger.serve(monotonic())
+
+    def _require_slot(self, connection: Account, slot: Slot) -> None:
+        """Refuse a connection whose lease somebody else has ended meanwhile.
+
+        Its slot is free by then, and a socket in it would be one too many.
+        """
+        if connection.slot is not slot:
+            connection.retire()
+            raise LeaseError(
+                f'the lease of "{self.alias}" was ended by another thread', alias=self.alias
+            )
+
+    # -- an idle connection ----------------------------------------------------------------
+
+    def _retire(self, connection: Account) -> Slot:
+        """Close an idle connection that proved dead; return the slot, to be freed."""
+        slot = connection.slot
+        assert slot is not None
+        connection.retire()
+        return slot
+
+    def _is_fresh(self, connection: Account) -> bool:
+        """Tell whether a connection was in use a moment ago, and nothing broke since."""
+        slot = connection.slot
+        assert slot is not None
+        is_current = connection.generation == self._ledger.generation
+        return is_current and slot.taken_at < slot.fresh_until
+
+    def _is_lendable(self, connection: Account) -> bool:
+        """Tell whether an idle connection is not too old to be looked at."""
+        slot = connection.slot
+        assert slot is not None
+        return (
+            connection.generation == self._ledger.generation
+            and not self.life.is_too_long(slot.idle_for)
+            and slot.taken_at < slot.expires_at
+        )
+
+    def _is_in_doubt(self, connection: Account) -> bool:
+        """Tell whether a look is not enough: others broke since, or it idled for long."""
+        slot = connection.slot
+        assert slot is not None
+        is_suspect = slot.idle_since < self._ledger.doubted_at
+        return is_suspect or self.life.is_to_be_asked(slot.idle_for)
+
+    def _abandon(self, connection: Account) -> None:
+        """Close an idle connection whose taker was interrupted as it asked it."""
+        slot = self._retire(connection)
+        with self._lock:
+            self._ledger.give_up(slot)
+            self._ledger.counters.add_end("cancelled")
+            self._ledger.serve(monotonic())
+        self._settle()
+
+    def _speaks_for_others(self, last_used: float, patience: float) -> None:
+        """Close those that idle longer than one which did not answer within `patience`.
+
+        If it had the time to: the taker would get them one after the other, and spend its
+        whole timeout asking.
+        """
+        if patience >= DIAL_AT_LEAST:
+            self._discard_each(lambda: self._ledger.take_unused_since(last_used))
+
+
+def _end_of(error: BaseException) -> str:
+    """Name the counter for a request whose dial ended with `error`."""
+    if isinstance(error, PoolUnavailableError):
+        return "unavailable"
+    if isinstance(error, PoolExhaustedError):
+        return "timed_out"
+    if isinstance(error, PoolClosedError):
+        return "closed"
+    return "failed" if isinstance(error, Exception) else "cancelled"
+
+
+def still_dialling(slot: Slot) -> Slot | None:
+    """Return a slot that has no connection yet, to be freed; one that has is kept by it."""
+    return slot if slot.state is SlotState.CONNECTING else None

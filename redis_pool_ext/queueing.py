@@ -1,0 +1,138 @@
+"""The queue, as far as nobody has to wait for it: joining, leaving, being refused."""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+from typing import NoReturn
+
+from . import refusals
+from .deadline import Deadline
+from .errors import LeaseError, RedisPoolError
+from .records import Refusal, Slot, SlotState, Waiter
+from .report import holders
+from .returning import Returning
+
+__all__ = ["Queueing"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+_EXHAUSTED = frozenset({Refusal.TIMED_OUT, Refusal.QUEUE_FULL})
+
+
+class Queueing(Returning):
+    """The part of the pool that puts callers into the queue, and refuses them."""
+
+    def _begin_to_wait(self, waiter: Waiter) -> float:
+        """Return the moment; what the waiter had before is no gift any more."""
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            raise LeaseError(
+                "a signal handler or finalizer asked for a connection while its thread was "
+                f'inside the pool "{self.alias}"; do it outside of the handler',
+                alias=self.alias,
+            )
+        waiter.gift = None  # no good: whoever walks away now must not give it back
+        return monotonic()
+
+    def _join_queue(
+        self, waiter: Waiter, began: float, deadline: Deadline, instead_of: Slot | None
+    ) -> bool:
+        """Queue up, and tell whether there is anything to wait for."""
+        # Not past the deadline, or a caller with timeout=0 would come too late for what is
+        # there to be taken.
+        now = began if began < deadline.at else deadline.at
+        ledger = self._ledger
+        with self._lock:
+            if instead_of is not None:
+                ledger.give_up(instead_of)
+            is_new = waiter.ticket is None
+            ledger.queue_up(waiter)
+            if ledger.idle or ledger.has_room:
+                ledger.serve(now)
+            if waiter.gift is None:
+                waiter.refusal = ledger.refusal(now, is_new)
+        if ledger.graveyard or ledger.returned:
+            self._settle()
+        return waiter.gift is None and waiter.refusal is None
+
+    def _look_for_who_waits(self) -> None:
+        """Do what nobody was woken for.
+
+        Finalizers leave things behind, a caller whom an exception strikes may have put a
+        connection on the shelf without a look at the queue, and a server that was full may
+        have room again.
+        """
+        self._settle()
+        with self._lock:
+            self._ledger.serve(monotonic())
+
+    def _count_wait(self, waiter: Waiter, seconds: float) -> None:
+        """Count what a caller has waited, served or not."""
+        gift = waiter.gift
+        if gift is None:
+            with self._lock:
+                self._ledger.counters.add_wait(seconds, waiter.waited)
+        else:
+            # Whoever gave it has settled that under the lock, and the slot is this caller's
+            # by now, and so is its tally: the one who runs next need not take the lock again.
+            slot = gift if isinstance(gift, Slot) else gift.slot
+            assert slot is not None
+            slot.tally.add_wait(seconds, waiter.waited)
+        waiter.waited += seconds
+
+    def _leave_queue(self, waiter: Waiter) -> None:
+        """Wait no longer; under the lock, so the wait cannot end both ways."""
+        with self._lock:
+            self._ledger.queue.pop(waiter, None)
+        self._settle()
+
+    def _walk_away(self, waiter: Waiter) -> None:
+        """Leave the queue for good, passing on what was given at the last moment."""
+        self._leave_queue(waiter)
+        gift = waiter.gift
+        if isinstance(gift, Slot):
+            self._free(gift, end="cancelled")
+        elif gift is not None:
+            self.take_back(gift)
+        else:
+            self._count_end("cancelled")
+
+    def _refuse(self, refusal: Refusal | None) -> NoReturn:
+        """Count a caller who was given nothing, and raise why; None: its time was over."""
+        refusal = refusal or Refusal.TIMED_OUT
+        self._count_end(refusal.value)
+        if refusal in _EXHAUSTED:
+            self._report_exhaustion()
+        raise self._refused(refusal)
+
+    def _refused(self, refusal: Refusal) -> RedisPoolError:
+        """Return the error for a caller who gets nothing."""
+        ledger = self._ledger
+        with self._lock:
+            stats = ledger.stats()
+            cause, probe_in = ledger.circuit.last_error, ledger.circuit.next_probe - monotonic()
+            full = ledger.server_full.error
+        if refusal is Refusal.CLOSED:
+            return refusals.closed(stats)
+        if refusal is Refusal.UNAVAILABLE:
+            return refusals.unavailable(stats, cause, probe_in=max(probe_in, 0.001))
+        return refusals.exhausted(refusal, stats, self.timeout, full)
+
+    def _report_exhaustion(self) -> None:
+        """Log, once in a while, who has the connections that others wait for."""
+        ledger = self._ledger
+        with self._lock:
+            now = monotonic()
+            before = ledger.reported.is_due(now)
+            if before is None:
+                return
+            stats = ledger.stats()
+            held = [slot for slot in ledger.slots() if slot.state is SlotState.HELD]
+        logger.warning(
+            "%s: %s (%s), %d refusals since the last report; held by: %s",
+            self.alias,
+            "paused" if stats.is_paused else "exhausted",
+            stats.summary(),
+            before + 1,
+            holders(held, now),
+        )
