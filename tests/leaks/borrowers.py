@@ -1,16 +1,31 @@
-"""How a connection is borrowed: the same three ways from our pool and from redis-py's."""
+"""How a connection is borrowed: the same three ways from our pools and from redis-py's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
 import redis
+import redis.asyncio
 
-from redis_pool_ext import RedisPool
+from redis_pool_ext import AsyncRedisPool, RedisPool
+from tests.aio import tasks
+from tests.support import threads
+
+from .verbs import done
 
 HOLDER = "GET /alice (views.alice)"
+
+
+def is_of_tasks(pool: Any) -> bool:
+    """Tell whether what a pool waits for has to be awaited."""
+    return isinstance(pool, AsyncRedisPool | redis.asyncio.ConnectionPool)
+
+
+def client_of(pool: Any) -> Any:
+    """Return redis-py's client that borrows anew for each command and each pipeline."""
+    return (redis.asyncio.Redis if is_of_tasks(pool) else redis.Redis)(connection_pool=pool)
 
 
 class Borrower:
@@ -20,59 +35,66 @@ class Borrower:
     for what no client does.
     """
 
-    def __init__(self, pool: Any, client: redis.Redis) -> None:
+    def __init__(self, pool: Any, client: Any) -> None:
         self.pool, self.client = pool, client
 
-    def do(self, *args: Any) -> Any:
-        return self.client.execute_command(*args)
+    async def do(self, *args: Any) -> Any:
+        return await done(self.client.execute_command(*args))
 
-    @contextmanager
-    def connection(self) -> Iterator[Any]:
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
         pool = self.client.connection_pool  # the lease, where there is one
-        connection = pool.get_connection()
+        connection = await done(pool.get_connection())
         try:
             yield connection
         finally:
-            pool.release(connection)
+            await done(pool.release(connection))
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        wait_until = (tasks if is_of_tasks(self.pool) else threads).wait_until
+        await done(wait_until(condition))
 
 
 class RawBorrower(Borrower):
     """Has the connection in hand from the beginning to the end."""
 
     def __init__(self, pool: Any, connection: Any) -> None:
-        super().__init__(pool, redis.Redis(connection_pool=pool))
+        super().__init__(pool, client_of(pool))
         self._connection = connection
 
-    def do(self, *args: Any) -> Any:
-        self._connection.send_command(*args)
-        return self._connection.read_response()
+    async def do(self, *args: Any) -> Any:
+        await done(self._connection.send_command(*args))
+        return await done(self._connection.read_response())
 
-    @contextmanager
-    def connection(self) -> Iterator[Any]:
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
         yield self._connection
 
 
-@contextmanager
-def by_command(pool: Any) -> Iterator[Borrower]:
+@asynccontextmanager
+async def by_command(pool: Any) -> AsyncIterator[Borrower]:
     """Borrow anew for each command and each pipeline."""
-    yield Borrower(pool, redis.Redis(connection_pool=pool))
+    yield Borrower(pool, client_of(pool))
 
 
-@contextmanager
-def by_lease(pool: RedisPool) -> Iterator[Borrower]:
+@asynccontextmanager
+async def by_lease(pool: Any) -> AsyncIterator[Borrower]:
     """Keep one connection for the whole block."""
-    with pool.lease(HOLDER) as client:
-        yield Borrower(pool, client)
+    lease = pool.lease(HOLDER)
+    try:
+        yield Borrower(pool, lease.client())
+    finally:
+        lease.end()
 
 
-@contextmanager
-def by_hand(pool: Any) -> Iterator[Borrower]:
+@asynccontextmanager
+async def by_hand(pool: Any) -> AsyncIterator[Borrower]:
     """Call get_connection() and release(), as libraries do."""
-    connection = pool.get_connection()
+    connection = await done(pool.get_connection())
     try:
         yield RawBorrower(pool, connection)
     finally:
-        pool.release(connection)
+        await done(pool.release(connection))
 
 
 @contextmanager
@@ -89,7 +111,7 @@ def pinned(pool: Any) -> Iterator[redis.Redis]:
         client.close()
 
 
-WAYS: dict[str, Callable[[Any], Any]] = {
+WAYS: dict[str, Callable[[Any], AbstractAsyncContextManager[Borrower]]] = {
     "command": by_command,
     "lease": by_lease,
     "raw": by_hand,

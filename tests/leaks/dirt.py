@@ -1,9 +1,13 @@
-"""What first borrowers do, and what next borrowers look at: the verbs of the table."""
+"""What first borrowers do, and what next borrowers look at: the verbs of the table.
+
+They are coroutines, which borrowers that are threads run without a loop (see `verbs`).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -12,12 +16,14 @@ import redis
 
 from redis_pool_ext.handshake import rebind
 from redis_pool_ext.liveness import looks_alive
-from tests.support.threads import wait_until
 
 from .borrowers import Borrower
+from .verbs import done, entered
 
-Dirty = Callable[[Borrower], object]
-Probe = Callable[[redis.Redis, redis.Redis], Any]
+Dirty = Callable[[Borrower], Coroutine[Any, Any, object]]
+# Looks with the next borrower's client, of either kind, and a client beside the pools.
+Probe = Callable[[Any, redis.Redis], Coroutine[Any, Any, Any]]
+Use = Callable[[Any], Any]
 
 SECRET = b"ALICE-SECRET"
 RETURN_SECRET = f"return '{SECRET.decode()}'"
@@ -34,9 +40,9 @@ class Interrupt(BaseException):
 def does(*commands: tuple[Any, ...]) -> Dirty:
     """Run commands one by one, each with its reply read."""
 
-    def dirty(alice: Borrower) -> None:
+    async def dirty(alice: Borrower) -> None:
         for command in commands:
-            alice.do(*command)
+            await alice.do(*command)
 
     return dirty
 
@@ -44,11 +50,11 @@ def does(*commands: tuple[Any, ...]) -> Dirty:
 def queues(*commands: tuple[Any, ...], transaction: bool) -> Dirty:
     """Run commands in one pipeline."""
 
-    def dirty(alice: Borrower) -> None:
+    async def dirty(alice: Borrower) -> None:
         pipe = alice.client.pipeline(transaction=transaction)
         for command in commands:
-            pipe.execute_command(*command)
-        pipe.execute()
+            await done(pipe.execute_command(*command))
+        await done(pipe.execute())
 
     return dirty
 
@@ -56,9 +62,9 @@ def queues(*commands: tuple[Any, ...], transaction: bool) -> Dirty:
 def sends(*args: Any) -> Dirty:
     """Send a command and read nothing."""
 
-    def dirty(alice: Borrower) -> None:
-        with alice.connection() as connection:
-            connection.send_command(*args)
+    async def dirty(alice: Borrower) -> None:
+        async with alice.connection() as connection:
+            await done(connection.send_command(*args))
 
     return dirty
 
@@ -66,110 +72,120 @@ def sends(*args: Any) -> Dirty:
 def subscribes(*args: Any) -> Dirty:
     """Send a command whose answer is a push, and read that."""
 
-    def dirty(alice: Borrower) -> None:
-        with alice.connection() as connection:
-            connection.send_command(*args)
-            connection.read_response(push_request=True)
+    async def dirty(alice: Borrower) -> None:
+        async with alice.connection() as connection:
+            await done(connection.send_command(*args))
+            await done(connection.read_response(push_request=True))
 
     return dirty
 
 
-def sends_bytes(alice: Borrower) -> None:
-    with alice.connection() as connection:
-        connection.send_packed_command([SELECT_BYTES])
-        connection.read_response()
+async def sends_bytes(alice: Borrower) -> None:
+    async with alice.connection() as connection:
+        await done(connection.send_packed_command([SELECT_BYTES]))
+        await done(connection.read_response())
 
 
-def sends_bytes_after_packing(alice: Borrower) -> None:
-    with alice.connection() as connection:
+async def sends_bytes_after_packing(alice: Borrower) -> None:
+    async with alice.connection() as connection:
         connection.pack_command("PING")  # and never sent
-        connection.send_packed_command([SELECT_BYTES])
-        connection.read_response()
+        await done(connection.send_packed_command([SELECT_BYTES]))
+        await done(connection.read_response())
 
 
-def sends_two_commands_as_bytes(alice: Borrower) -> None:
-    with alice.connection() as connection:
-        connection.send_packed_command([b"PING\r\nECHO " + SECRET + b"\r\n"])
-        connection.read_response()
+async def sends_two_commands_as_bytes(alice: Borrower) -> None:
+    async with alice.connection() as connection:
+        await done(connection.send_packed_command([b"PING\r\nECHO " + SECRET + b"\r\n"]))
+        await done(connection.read_response())
 
 
-def quits(alice: Borrower) -> None:
-    with alice.connection() as connection:
-        connection.send_command("QUIT")
-        connection.read_response()
-        wait_until(lambda: not looks_alive(connection))
+async def quits(alice: Borrower) -> None:
+    async with alice.connection() as connection:
+        await done(connection.send_command("QUIT"))
+        await done(connection.read_response())
+        await alice.wait_until(lambda: has_ended(connection))
 
 
-def pins(alice: Borrower) -> None:
+def has_ended(connection: Any) -> bool:
+    """Tell whether a connection, of either kind, has met the end of its stream."""
+    stream = getattr(connection, "_reader", None)
+    return not looks_alive(connection) if stream is None else stream.at_eof()
+
+
+async def pins(alice: Borrower) -> None:
     """Use the client's own pinned client."""
-    with alice.client.client() as inner:
-        inner.execute_command("SELECT 3")
+    async with entered(alice.client.client()) as inner:
+        await done(inner.execute_command("SELECT 3"))
 
 
 def evaluates(script: str) -> Dirty:
     return lambda alice: alice.do("EVAL", script, 0)
 
 
-def listens(alice: Borrower) -> None:
-    pubsub = alice.client.pubsub()
-    pubsub.subscribe("news")
-    assert pubsub.get_message(timeout=5)["type"] == "subscribe"
-    pubsub.close()
+async def listens(alice: Borrower) -> None:
+    async with entered(alice.client.pubsub()) as pubsub:
+        await done(pubsub.subscribe("news"))
+        assert (await done(pubsub.get_message(timeout=5)))["type"] == "subscribe"
 
 
-def monitors(alice: Borrower) -> None:
-    with alice.client.monitor():
+async def monitors(alice: Borrower) -> None:
+    async with entered(alice.client.monitor()):
         pass
 
 
-def abandons_a_watch(alice: Borrower) -> None:
+async def abandons_a_watch(alice: Borrower) -> None:
     pipe = alice.client.pipeline()
-    pipe.watch("watched")
+    await done(pipe.watch("watched"))
     pipe.multi()
     pipe.set("k", "alice")
-    pipe.reset()
+    await done(pipe.reset())
 
 
-def locks(alice: Borrower) -> None:
-    with new_lock(alice.client):
+async def locks(alice: Borrower) -> None:
+    async with entered(new_lock(alice.client)):
         pass
 
 
-def new_lock(client: redis.Redis) -> Any:
+def new_lock(client: Any) -> Any:
     return client.lock(f"lock {next(_numbers)}", timeout=30)
 
 
 _numbers = count()
 
 
-def transacts(alice: Borrower) -> None:
-    with alice.client.pipeline() as pipe:
-        pipe.watch("watched")
+async def watches(client: Any) -> None:
+    async with entered(client.pipeline()) as pipe:
+        await done(pipe.watch("watched"))
+
+
+async def transacts(alice: Borrower) -> None:
+    async with entered(alice.client.pipeline()) as pipe:
+        await done(pipe.watch("watched"))
         pipe.multi()
         pipe.set("k", "alice")
-        assert pipe.execute() == [True]
+        assert await done(pipe.execute()) == [True]
 
 
 def packs(*commands: tuple[Any, ...]) -> Dirty:
     """Send commands in one piece, and read all replies, those that are errors too."""
 
-    def dirty(alice: Borrower) -> None:
-        with alice.connection() as connection:
-            connection.send_packed_command(connection.pack_commands(commands))
+    async def dirty(alice: Borrower) -> None:
+        async with alice.connection() as connection:
+            await done(connection.send_packed_command(connection.pack_commands(commands)))
             for _command in commands:
                 with suppress(redis.ResponseError):
-                    connection.read_response()
+                    await done(connection.read_response())
 
     return dirty
 
 
 def is_refused(*commands: tuple[Any, ...], transaction: bool | None = None) -> Dirty:
     """Run commands that the server answers with an error."""
-    run = does(*commands) if transaction is None else queues(*commands, transaction=transaction)
+    work = does(*commands) if transaction is None else queues(*commands, transaction=transaction)
 
-    def dirty(alice: Borrower) -> None:
+    async def dirty(alice: Borrower) -> None:
         try:
-            run(alice)
+            await work(alice)
         except redis.ResponseError:
             return
         raise AssertionError("the server was expected to refuse that")
@@ -226,67 +242,93 @@ def in_the_parser(connection: Any) -> None:
 def interrupted(strike: Strike, *args: Any) -> Dirty:
     """Send a command, and be struck instead of reading its reply."""
 
-    def dirty(alice: Borrower) -> None:
-        with suppress(Interrupt), alice.connection() as connection:
-            connection.send_command(*args)
-            strike(connection)
+    async def dirty(alice: Borrower) -> None:
+        with suppress(Interrupt):
+            async with alice.connection() as connection:
+                await done(connection.send_command(*args))
+                strike(connection)
 
     return dirty
 
 
-def interrupted_in_send(alice: Borrower) -> None:
-    with suppress(Interrupt), alice.connection() as connection:
-        connection._sock = _Struck(connection._sock)
-        connection.send_command("ECHO", SECRET)
+async def interrupted_in_send(alice: Borrower) -> None:
+    with suppress(Interrupt):
+        async with alice.connection() as connection:
+            connection._sock = _Struck(connection._sock)
+            connection.send_command("ECHO", SECRET)
 
 
-def interrupted_client(use: Callable[[redis.Redis], object]) -> Dirty:
+def interrupted_client(use: Use) -> Dirty:
     """Use the client, and be struck before the first reply is read."""
 
-    def dirty(alice: Borrower) -> None:
+    async def dirty(alice: Borrower) -> None:
         alice.client.parse_response = before_the_read
         with suppress(Interrupt):
-            use(alice.client)
+            await done(use(alice.client))
 
     return dirty
 
 
-def interrupted_inner_client(alice: Borrower) -> None:
-    with alice.client.client() as inner:
+async def interrupted_inner_client(alice: Borrower) -> None:
+    async with entered(alice.client.client()) as inner:
         inner.parse_response = before_the_read
         with suppress(Interrupt):
-            inner.echo(SECRET)
+            await done(inner.echo(SECRET))
 
 
 def interrupted_pipeline(*commands: tuple[Any, ...], transaction: bool) -> Dirty:
-    def dirty(alice: Borrower) -> None:
+    async def dirty(alice: Borrower) -> None:
         pipe = alice.client.pipeline(transaction=transaction)
         pipe.parse_response = before_the_read
         for command in commands:
-            pipe.execute_command(*command)
+            await done(pipe.execute_command(*command))
         with suppress(Interrupt):
-            pipe.execute()
+            await done(pipe.execute())
 
     return dirty
 
 
-def interrupted_watch(alice: Borrower) -> None:
+async def interrupted_watch(alice: Borrower) -> None:
     pipe = alice.client.pipeline()
     pipe.parse_response = before_the_read
-    with suppress(Interrupt), pipe:
-        pipe.watch("watched")
+    with suppress(Interrupt):
+        async with entered(pipe):
+            await done(pipe.watch("watched"))
 
 
-def callback_raises(use: Callable[[redis.Redis], object], error: type[BaseException]) -> Dirty:
+def cancelled(use: Use) -> Dirty:
+    """Use the client in a task, which is cancelled between a command and its reply."""
+
+    async def dirty(alice: Borrower) -> None:
+        task = asyncio.ensure_future(done(use(alice.client)))
+        while not task.done() and not is_owed_a_reply(alice.pool):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    return dirty
+
+
+def is_owed_a_reply(pool: Any) -> bool:
+    """Tell whether a borrower of our pool has sent a command, and not read the reply."""
+    out = [slot.connection() for slot in pool._ledger.slots() if slot.connection is not None]
+    return any(
+        connection is not None and connection.pending and not connection.is_busy
+        for connection in out
+    )
+
+
+def callback_raises(use: Use, error: type[BaseException]) -> Dirty:
     """Use the client with a response callback that raises."""
 
     def callback(_reply: object, **_options: object) -> None:
         raise error
 
-    def dirty(alice: Borrower) -> None:
+    async def dirty(alice: Borrower) -> None:
         alice.client.set_response_callback("ECHO", callback)
         with suppress(error):
-            use(alice.client)
+            await done(use(alice.client))
 
     return dirty
 
@@ -294,50 +336,50 @@ def callback_raises(use: Callable[[redis.Redis], object], error: type[BaseExcept
 # -- what the next borrower sees ---------------------------------------------------------
 
 
-def own_reply(client: redis.Redis, _admin: redis.Redis) -> object:
-    return client.echo("mine")
+async def own_reply(client: Any, _admin: redis.Redis) -> object:
+    return await done(client.echo("mine"))
 
 
-def anything_else(client: redis.Redis, _admin: redis.Redis) -> object:
-    seen = client.echo("mine")
+async def anything_else(client: Any, _admin: redis.Redis) -> object:
+    seen = await done(client.echo("mine"))
     return seen if seen == b"mine" else "something else"
 
 
-def database(client: redis.Redis, _admin: redis.Redis) -> object:
-    return client.client_info()["db"]
+async def database(client: Any, _admin: redis.Redis) -> object:
+    return (await done(client.client_info()))["db"]
 
 
-def name(client: redis.Redis, _admin: redis.Redis) -> object:
-    return client.client_info()["name"]
+async def name(client: Any, _admin: redis.Redis) -> object:
+    return (await done(client.client_info()))["name"]
 
 
-def flags(client: redis.Redis, _admin: redis.Redis) -> object:
-    return client.client_info()["flags"]
+async def flags(client: Any, _admin: redis.Redis) -> object:
+    return (await done(client.client_info()))["flags"]
 
 
-def user(client: redis.Redis, _admin: redis.Redis) -> object:
-    return client.client_info()["user"]
+async def user(client: Any, _admin: redis.Redis) -> object:
+    return (await done(client.client_info()))["user"]
 
 
-def channels(client: redis.Redis, _admin: redis.Redis) -> object:
-    info = client.client_info()
+async def channels(client: Any, _admin: redis.Redis) -> object:
+    info = await done(client.client_info())
     return int(info["sub"]) + int(info["psub"]) + int(info.get("ssub", 0))
 
 
-def transaction(client: redis.Redis, admin: redis.Redis) -> object:
+async def transaction(client: Any, admin: redis.Redis) -> object:
     admin.set("watched", "changed")
-    return client.pipeline().set("mine", 1).execute()
+    return await done(client.pipeline().set("mine", 1).execute())
 
 
-def mapping(client: redis.Redis, admin: redis.Redis) -> object:
+async def mapping(client: Any, admin: redis.Redis) -> object:
     admin.hset("hash", "field", "value")
-    return client.hgetall("hash")
+    return await done(client.hgetall("hash"))
 
 
-def script(client: redis.Redis, _admin: redis.Redis) -> object:
-    reply = client.eval("return 1", 0)
+async def script(client: Any, _admin: redis.Redis) -> object:
+    reply = await done(client.eval("return 1", 0))
     return "a debugger's session" if isinstance(reply, list) else reply
 
 
-def imported_key(client: redis.Redis, _admin: redis.Redis) -> object:
-    return client.get("{06S}")
+async def imported_key(client: Any, _admin: redis.Redis) -> object:
+    return await done(client.get("{06S}"))

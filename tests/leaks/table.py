@@ -14,9 +14,19 @@ from typing import Any
 import redis
 
 from . import dirt
-from .dirt import SECRET, Interrupt, callback_raises, does, interrupted, packs, queues, sends
+from .dirt import (
+    SECRET,
+    Interrupt,
+    callback_raises,
+    cancelled,
+    does,
+    interrupted,
+    packs,
+    queues,
+    sends,
+)
 
-__all__ = ["CLOSED", "KEPT", "REDIS_PY", "ROWS", "SETTINGS", "Row", "Setting"]
+__all__ = ["CLOSED", "KEPT", "REDIS_PY", "ROWS", "ROWS_OF_TASKS", "SETTINGS", "Row", "Setting"]
 
 # What our pool does, where it does not warn.
 KEPT = "kept"  # nothing was left: the next borrower gets the same connection
@@ -212,6 +222,30 @@ STRUCK = [
         ("send", dirt.interrupted_in_send),
         ("recv", interrupted(dirt.in_recv, *ECHO)),
         ("parser", interrupted(dirt.in_the_parser, *ECHO)),
+    )
+]
+
+# -- and a task is struck where it waits, and nowhere else -------------------------------------
+
+CANCELLED = [
+    Row(
+        name=f"cancelled: {name}",
+        how="its task is cancelled between send and read",
+        dirty=cancelled(use),
+        sees="its own reply: redis-py closes the connection",
+        ours=CLOSED,
+        plain=nowhere,
+        ways=BY_CLIENT,
+    )
+    for name, use in (
+        ("command", lambda client: client.echo(SECRET)),
+        ("option", lambda client: client.execute_command("ECHO", SECRET, NEVER_DECODE=True)),
+        ("blocking command", lambda client: client.blpop("nothing", 0)),
+        ("pipeline", lambda client: client.pipeline(transaction=False).echo(SECRET).execute()),
+        ("transaction", lambda client: client.pipeline().echo(SECRET).execute()),
+        ("WATCH", dirt.watches),
+        ("script", lambda client: client.register_script(dirt.RETURN_SECRET)()),
+        ("lock", lambda client: dirt.new_lock(client).acquire()),
     )
 ]
 
@@ -575,4 +609,7 @@ KEEPERS = [
     )
 ]
 
-ROWS = [*UNREAD, *STRUCK, *TRANSACTIONS, *SELECTS, *SUBSCRIPTIONS, *STATES, *KEEPERS]
+_STATES = [*TRANSACTIONS, *SELECTS, *SUBSCRIPTIONS, *STATES]
+
+ROWS = [*UNREAD, *STRUCK, *_STATES, *KEEPERS]
+ROWS_OF_TASKS = [*UNREAD, *CANCELLED, *_STATES, *KEEPERS]

@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 import logging
-import re
-import subprocess
 from typing import Any
 
 import pytest
 import redis
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.embedded import find_redis_server
 from tests.support.threads import wait_until
 
-from .borrowers import HOLDER, WAYS
+from .borrowers import WAYS
 from .conftest import Site
-from .dirt import SECRET
-from .table import CLOSED, KEPT, ROWS, SETTINGS, Row, Setting
+from .dirt import SECRET, does
+from .play import borrow, is_known, look, params_of_ours, warnings_of
+from .table import KEPT, ROWS, SETTINGS, Row, Setting
+from .verbs import run
 
-
-def server_version() -> tuple[int, int]:
-    program, _origin = find_redis_server()
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    found = re.search(r"v=(\d+)\.(\d+)", said.stdout)
-    assert found is not None
-    return int(found[1]), int(found[2])
-
-
-SERVER = server_version()
-KNOWN = [row for row in ROWS if row.since <= SERVER]
-UNKNOWN = [row for row in ROWS if row.since > SERVER]
+KNOWN = [row for row in ROWS if is_known(row)]
+UNKNOWN = [row for row in ROWS if not is_known(row)]
 
 
 def params(*rows: Row) -> list[Any]:
     return [pytest.param(row, s, id=f"{row}-{s}") for row in rows for s in row.settings]
-
-
-def look(row: Row, client: redis.Redis, admin: redis.Redis) -> Any:
-    """Return what the next borrower sees, or the name of the error that it gets."""
-    try:
-        return row.probe(client, admin)
-    except (redis.RedisError, AttributeError, TypeError, ValueError) as error:
-        return type(error).__name__
 
 
 # -- plain redis-py ------------------------------------------------------------------------
@@ -57,15 +38,14 @@ def on_plain(row: Row, setting: Setting, site: Site, pool_class: type[Any]) -> A
         if row.late == "reply" and setting.is_far:
             bob.ping()  # connects
             hold_until_asked(site, bob)
-        with WAYS["command"](pool) as alice:
-            row.dirty(alice)
+        run(borrow(pool, "command", row.dirty))
         if row.late == "traffic":
             if setting.is_far:
                 hold_until_asked(site, bob)
             site.admin.set("traffic", SECRET)
         if row.late and not setting.is_far:
             wait_until(lambda: has_heard(pool))
-        return look(row, bob, site.admin)
+        return run(look(row, bob, site.admin))
     finally:
         site.let_go()
         pool.disconnect()
@@ -109,50 +89,26 @@ def test_blocking_pool_of_redis_py_hands_it_on(sites, row: Row, setting: Setting
 # -- ours ----------------------------------------------------------------------------------
 
 
-def ways_of(row: Row, setting: Setting) -> tuple[str, ...]:
-    """Return each way; far, what is not late goes one on RESP2 and another on RESP3."""
-    if not setting.is_far or row.late:
-        return row.ways
-    return row.ways[-1:] if setting.protocol == 2 else row.ways[-2:-1]
-
-
-ON_OURS = [
-    pytest.param(row, way, setting, id=f"{row}-{way}-{setting}")
-    for row in KNOWN
-    for setting in row.settings
-    for way in ways_of(row, setting)
-]
-
-
-@pytest.mark.parametrize(("row", "way", "setting"), ON_OURS)
+@pytest.mark.parametrize(("row", "way", "setting"), params_of_ours(KNOWN))
 def test_our_pool_does_not(sites, pools, caplog, row: Row, way: str, setting: Setting):
     """The next borrower sees nothing; who left it is named; a clean connection is kept."""
     pool, admin = pools(row, setting), sites[row.server].admin
     before = pool.client.client_id() if row.ours == KEPT else None
-    with caplog.at_level(logging.INFO), WAYS[way](pool) as alice:
-        row.dirty(alice)
+    with caplog.at_level(logging.INFO):
+        run(borrow(pool, way, row.dirty))
 
-    assert look(row, pool.client, admin) == row.clean
+    assert run(look(row, pool.client, admin)) == row.clean
     assert caplog.messages == warnings_of(row, way)
     assert pool.stats().in_use == 0
     if row.ours == KEPT:
         assert pool.client.client_id() == before
 
 
-def warnings_of(row: Row, way: str) -> list[str]:
-    if row.ours in (KEPT, CLOSED):
-        return []
-    who = HOLDER if way == "lease" else "a borrower without a name"
-    return [f"default: connection closed instead of reused: {row.ours}, by {who}"]
-
-
 def test_borrower_before_is_not_blamed(sites, caplog):
     """The warning names who left the state, not who had the connection earlier."""
     with RedisPool(**sites["alone"].address(SETTINGS[0]), max_connections=1) as pool:
-        with WAYS["lease"](pool) as alice:
-            alice.do("PING")
-        with WAYS["raw"](pool) as bob:
-            bob.do("SELECT", 3)
+        run(borrow(pool, "lease", does(("PING",))))
+        run(borrow(pool, "raw", does(("SELECT", 3))))
 
     assert caplog.messages == [
         "default: connection closed instead of reused: left in SELECT, by a borrower without a name"
@@ -164,7 +120,7 @@ def test_borrower_before_is_not_blamed(sites, caplog):
 def test_server_without_the_command_refuses_it(sites, pools, row: Row, way: str):
     """What this server does not know cannot leak; the next borrower sees nothing either."""
     pool = pools(row, SETTINGS[0])
-    with WAYS[way](pool) as alice, pytest.raises(redis.ResponseError, match=r"(?i)unknown"):
-        row.dirty(alice)
+    with pytest.raises(redis.ResponseError, match=r"(?i)unknown"):
+        run(borrow(pool, way, row.dirty))
 
-    assert look(row, pool.client, sites[row.server].admin) == row.clean
+    assert run(look(row, pool.client, sites[row.server].admin)) == row.clean
