@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from ..aio.loops import get_async_pool
 from ..config import ConfigError
-from ..lazy import LazyRedis
+from ..lazy import LazyAsyncRedis, LazyRedis
 from ..process import get_pool
 from ..scope import Scope, enter_scope, leave_scope
 from .names import RequestName
@@ -25,7 +26,10 @@ _streaming: ContextVar[Scope | None] = ContextVar("redis_pool_ext_streaming", de
 
 
 class RedisPoolMiddleware:
-    """Gives each request a scope and a client, `request.redis`.
+    """Gives each request a scope and two clients: `request.redis`, and `request.aredis`.
+
+    The second is for coroutines: `await request.aredis.get("key")`. It has the running event
+    loop's pool, the first one the process's pool; a request that uses both has two leases.
 
     The first command takes a connection, which the request then keeps: to the end of
     this middleware, or, where the response streams, until its body is closed. List it
@@ -71,6 +75,7 @@ class RedisPoolMiddleware:
 def _begin(request: HttpRequest) -> tuple[Scope, Scope | None]:
     scope = Scope(RequestName(request), waits_once=True)
     request.redis = LazyRedis(scope, get_pool)  # type: ignore[attr-defined]
+    request.aredis = LazyAsyncRedis(scope, get_async_pool)  # type: ignore[attr-defined]
     if _streaming.get() is not None:
         _streaming.set(None)  # an earlier request's, which is not over yet
     return scope, enter_scope(scope)
@@ -94,13 +99,35 @@ def _end_with_body(response: HttpResponseBase, scope: Scope) -> None:
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
         # A FileResponse stays as it is: with another body it would no longer be sent
         # by the server's own sendfile.
-        body: Any = response.streaming_content
-        inside = _aeach if response.is_async else _each
-        response.streaming_content = inside(body, scope)
+        if response.is_async:
+            _end_with_async_body(response, scope)
+        else:
+            body: Any = response.streaming_content
+            response.streaming_content = _each(body, scope)
     # Closed without being read, the generators above never begin. These are called in
     # order, so a generator that the view made has ended before its lease does.
     response._resource_closers.append(scope.end)  # type: ignore[attr-defined]
     _streaming.set(scope)
+
+
+def _end_with_async_body(response: StreamingHttpResponse, scope: Scope) -> None:
+    """Have an asynchronous body closed with its response, which Django leaves to the collector.
+
+    It may say good-bye to Redis in its `finally`, and by then the lease would have ended.
+    """
+    chunks: Any = response.streaming_content
+    body = _aeach(chunks, response._iterator, scope)  # type: ignore[attr-defined]
+    response.streaming_content = body
+
+    @async_to_sync  # responses are closed in a thread; its loop does it meanwhile
+    async def close() -> None:
+        await body.aclose()
+
+    def close_if_open() -> None:
+        if not scope.has_ended:
+            close()
+
+    response._resource_closers.append(close_if_open)  # type: ignore[attr-defined]
 
 
 def _each(chunks: Iterator[bytes], scope: Scope) -> Iterator[bytes]:
@@ -123,8 +150,13 @@ def _each(chunks: Iterator[bytes], scope: Scope) -> Iterator[bytes]:
         scope.end()
 
 
-async def _aeach(chunks: AsyncIterator[bytes], scope: Scope) -> AsyncIterator[bytes]:
-    """Do the same for an asynchronous body; a client that goes away ends it, too."""
+async def _aeach(
+    chunks: AsyncIterator[bytes], source: Any, scope: Scope
+) -> AsyncGenerator[bytes, None]:
+    """Do the same for an asynchronous body; a client that goes away ends it, too.
+
+    `source` is what the view made, and has to be closed: Django wraps it, in `chunks`.
+    """
     try:
         while True:
             before = enter_scope(scope)
@@ -136,7 +168,13 @@ async def _aeach(chunks: AsyncIterator[bytes], scope: Scope) -> AsyncIterator[by
                 leave_scope(before)
             yield chunk
     finally:
-        scope.end()
+        before = enter_scope(scope)
+        try:
+            if hasattr(source, "aclose"):
+                await source.aclose()
+        finally:
+            leave_scope(before)
+            scope.end()
 
 
 def end_what_is_left(**_: Any) -> None:

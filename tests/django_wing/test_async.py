@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from asgiref.sync import iscoroutinefunction
-from django.core.handlers.asgi import ASGIHandler
 from django.test import AsyncClient
 from redis import Redis
 
@@ -18,17 +16,11 @@ from redis_pool_ext.django.middleware import RedisPoolMiddleware
 from redis_pool_ext.scope import current_scope
 from tests.support.threads import wait_until
 
+from .asgi import MODES, OURS, Message, serve
 from .conftest import Full
 from .project.views import Stage
 
-Message = dict[str, Any]
-
-OURS = "redis_pool_ext.django.middleware.RedisPoolMiddleware"
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
-SYNC_ONLY = "tests.django_wing.project.middleware.uses_redis"
-
-# Over a middleware that cannot do async, ours runs in a thread as well.
-MODES = pytest.mark.parametrize("inside", [[], [SYNC_ONLY]], ids=["async", "sync"])
 
 
 def test_async_view_answers_and_gives_its_connection_back(pool: RedisPool) -> None:
@@ -178,27 +170,3 @@ def test_asgi_server_leaves_nothing_taken(pool: RedisPool, path: str) -> None:
     assert messages[0]["status"] == 200
     assert pool.stats().acquired == 1
     assert pool.stats().in_use == 0
-
-
-async def serve(
-    path: str, gone: asyncio.Event, on_body: Callable[[], None] | None = None
-) -> list[Message]:
-    """Serve one request as an ASGI server does; `gone` is the client's disconnect."""
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
-    incoming = iter([{"type": "http.request"}])
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        for message in incoming:
-            return message
-        await gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-        if on_body is not None and message["type"] == "http.response.body":
-            on_body()
-
-    handler: Callable[..., Awaitable[None]] = ASGIHandler()
-    await asyncio.wait_for(handler(scope, receive, send), 20)
-    return sent

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views
+from . import aviews, views
 
 urlpatterns = [
     *(
@@ -31,5 +31,6 @@ urlpatterns = [
             views.async_stream_endless,
         )
     ),
+    *(path(f"aredis/{view.__name__}/", view) for view in aviews.ALL),
     path("dirty_class/", views.DirtyView.as_view()),
 ]

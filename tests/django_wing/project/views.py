@@ -18,12 +18,22 @@ class Stage:
     arrived: asyncio.Event
     file: object
     seen: list[object]
+    task: asyncio.Task
 
     @classmethod
     def keeping(cls, function, *args):
         """Call a function, and keep what it raises where the test finds it."""
         try:
             return function(*args)
+        except BaseException as error:
+            cls.seen.append(error)
+            raise
+
+    @classmethod
+    async def akeeping(cls, awaitable):
+        """Do the same with what is awaited."""
+        try:
+            return await awaitable
         except BaseException as error:
             cls.seen.append(error)
             raise
