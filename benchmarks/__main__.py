@@ -30,6 +30,7 @@ __all__ = ["NAMES", "main"]
 NAMES = (
     "cycle",
     "command",
+    "tasks",
     "parts",
     "requests",
     "serving",

@@ -25,6 +25,8 @@ PACKAGES = (
     "django-redis",
     "flask-redis",
     "psycopg-pool",
+    "coredis",
+    "valkey-glide",
 )
 
 

@@ -60,9 +60,10 @@ def _targets(results: Sequence[Result]) -> list[str]:
 
 
 def _section(result: Result) -> str:
-    columns = [name for name in result.unit if any(name in row.values for row in result.rows)]
     parts = [f"## {result.title}"]
-    for group, rows in groupby(result.rows, key=lambda row: row.group):
+    for group, rows_of_group in groupby(result.rows, key=lambda row: row.group):
+        rows = list(rows_of_group)
+        columns = [name for name in result.unit if any(name in row.values for row in rows)]
         head = [group, *(_heading(name, result) for name in columns)]
         lines = [[row.name, *(_cell(row, name) for name in columns)] for row in rows]
         parts.append(_table(head, lines, 1))

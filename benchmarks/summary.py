@@ -15,6 +15,7 @@ LINES = (
     ("command", "GET, stub socket", "One GET: the client's own work"),
     ("command", "client + GET + return, stub socket", "Client, one GET, and back: a request"),
     ("command", "GET, loopback", "One GET over loopback"),
+    ("tasks", "GET, asyncio, loopback", "One GET over loopback, asyncio: CPU"),
     ("requests", "Django, 5 GETs", "A Django request with 5 GETs"),
     ("requests", "Flask, 5 GETs", "A Flask request with 5 GETs"),
     ("contention", "64 threads, 10 connections, 0.5 ms hold", "Worst wait, 64 threads on 10"),
@@ -46,4 +47,5 @@ def _line(words: str, result: Result, rows: Sequence[Row]) -> str:
 
 
 def _short(name: str) -> str:
-    return name.replace("redis-py, ", "redis-py ").replace("django-redis, cache", "its cache")
+    name = name.replace("redis-py, ", "redis-py ").replace("redis.asyncio, ", "redis.asyncio ")
+    return name.replace("django-redis, cache", "its cache")

@@ -57,6 +57,16 @@ def test_table_has_medians_quartiles_and_ratios(table):
     assert ours + 1 == peer
 
 
+def test_column_that_a_group_has_not_is_no_column_of_its_table(result):
+    """Groups of one benchmark may have done different work."""
+    result.rows.append(row("redis_pool_ext", {"kept": [7.0]}, UNIT, group="others"))
+
+    table = markdown([result], {}, "python -m benchmarks").splitlines()
+
+    assert "|  | wall, us | kept | ratio (wall) |" in table
+    assert "| others | kept |" in table
+
+
 def test_table_tells_which_aims_were_met(table):
     """With the figure that was measured, either way."""
     assert "| fast | 8.00 | 2.00 | **not met** |" in table

@@ -26,6 +26,21 @@ def test_line_has_our_figure_and_the_peers_as_multiples():
     assert found.splitlines()[2:] == ["| Take a connection, give it back | 1.00 us | peer 8.00 |"]
 
 
+def test_line_is_of_the_column_that_was_compared():
+    """For tasks, the CPU time; a peer's two names are one."""
+    unit = {"wall": "us", "cpu": "us", "ratio": "x"}
+    rows = [
+        row(name, {"wall": [9e-6], "cpu": [cpu]}, unit, group="GET, asyncio, loopback")
+        for name, cpu in (("redis_pool_ext, leased", 2e-6), ("redis.asyncio, pooled", 5e-6))
+    ]
+
+    found = summary([Result("tasks", "Tasks", unit, with_ratios(rows, "cpu"), ratio_of="cpu")])
+
+    assert found.splitlines()[2:] == [
+        "| One GET over loopback, asyncio: CPU | 2.00 us | redis.asyncio pooled 2.50 |"
+    ]
+
+
 def test_what_was_not_measured_has_no_line():
     """A run of some benchmarks has a summary, too."""
     assert len(summary([]).splitlines()) == 2
