@@ -182,13 +182,13 @@ class DialledConnection(_Mixin):
         """Forget what the handshake itself has sent."""
 
 
-def forget_frames(error: BaseException | None) -> None:
+def forget_frames(error: BaseException | None, *also: type[BaseException]) -> None:
     """Let a dial's error refer to no frames: redis-py's refer to the error in turn.
 
     Such a cycle keeps the frames of all callers, and with them a connection that one of
     them has dropped, until the garbage collector comes by. What is no error of a dial is
-    somebody's mistake, and keeps its traceback.
+    somebody's mistake, and keeps its traceback, but for errors of the kinds in `also`.
     """
-    while isinstance(error, redis.RedisError | OSError):
+    while error is not None and isinstance(error, (redis.RedisError, OSError, *also)):
         error.__traceback__ = None
         error = error.__context__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import redis
@@ -23,6 +24,27 @@ collect_ignore = [
     )
     if find_spec(library) is None
 ]
+
+
+# These need a process to themselves: they fork in C, and a thread of somebody else's (say one
+# that runs tests in several processes) may have one of Python's own locks just then; or they
+# measure how threads share the interpreter.
+ALONE = (
+    "runtimes/",
+    "aio/test_loops.py",
+    "test_express.py",
+    "test_fairness.py",
+    "test_fork.py",
+    "test_forks.py",
+    "test_housekeeper.py",
+)
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(ALONE):
+            item.add_marker("alone")
 
 
 @pytest.fixture(scope="session")

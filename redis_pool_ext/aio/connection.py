@@ -132,9 +132,10 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
 
     async def _send_in_time(self, command: Any) -> None:
         """Send within `socket_timeout`; redis-py would start a task for each command."""
-        if self._handshake is not None:
-            self._handshake.heard = False
-        limit = None if self._has_room_for(command) else self.socket_timeout
+        if self._handshake is not None and self._may_take_short_way:
+            self._handshake.say(command)
+            return
+        limit = None if self._has_room_for(command) else self._time_for_a_reply()
         self._keeps_time = True
         try:
             if limit is None:
@@ -219,14 +220,17 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
 
         None while this class itself takes the time, and redis-py is not to.
         """
-        if self._keeps_time or self._socket_timeout is None:
-            return None
-        limit = self._socket_timeout + self._patience
-        return limit if limit < math.inf else None
+        return None if self._keeps_time else self._time_for_a_reply()
 
     @socket_timeout.setter
     def socket_timeout(self, value: float | None) -> None:
         self._socket_timeout = value
+
+    def _time_for_a_reply(self) -> float | None:
+        if self._socket_timeout is None:
+            return None
+        limit = self._socket_timeout + self._patience
+        return limit if limit < math.inf else None
 
     # -- for the short way (express.py) -------------------------------------------------
 

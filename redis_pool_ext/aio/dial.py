@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -47,31 +48,45 @@ _open: set[Any] = set()
 class HandshakeStream:
     """Stands in for a connection's reader until its handshake is over, and listens.
 
-    Only what redis-py's parsers call in a handshake is here.
+    What is said goes out as the answer is read. redis-py sends several commands before it
+    reads, and a server that is full hangs up at once: to write to it once more would be to
+    lose what it has said. Only what redis-py's parsers call in a handshake is here.
     """
 
-    def __init__(self, plain: asyncio.StreamReader) -> None:
+    def __init__(self, plain: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.plain = plain
+        self._writer = writer
+        self._unsent: list[bytes] = []
         self.heard = False  # whether the last read brought something
+
+    def say(self, command: Any) -> None:
+        """Send packed bytes, or a list of them, with the next read."""
+        self.heard = False
+        self._unsent += [command] if isinstance(command, bytes) else command
+
+    def flush(self) -> None:
+        """Send what was said."""
+        unsent, self._unsent = self._unsent, []
+        if unsent:
+            self._writer.write(b"".join(unsent))
 
     async def read(self, size: int) -> bytes:
         """Read at most `size` bytes."""
-        self.heard = False
-        data = await self.plain.read(size)
-        self.heard = bool(data)
-        return data
+        return await self._listen(self.plain.read(size))
 
     async def readline(self) -> bytes:
         """Read a line."""
-        self.heard = False
-        data = await self.plain.readline()
-        self.heard = bool(data)
-        return data
+        return await self._listen(self.plain.readline())
 
     async def readexactly(self, size: int) -> bytes:
         """Read so many bytes."""
-        data = await self.plain.readexactly(size)
-        self.heard = True
+        return await self._listen(self.plain.readexactly(size))
+
+    async def _listen(self, reading: Coroutine[Any, Any, bytes]) -> bytes:
+        self.heard = False
+        self.flush()
+        data = await reading
+        self.heard = bool(data)
         return data
 
     def at_eof(self) -> bool:
@@ -126,7 +141,7 @@ class DialledAsyncConnection(_Mixin):
             return False
         except BaseException as error:
             self._hang_up()
-            forget_frames(error)
+            forget_frames(error, asyncio.CancelledError)  # by which asyncio keeps its timeouts
             raise
         return True
 
@@ -146,8 +161,9 @@ class DialledAsyncConnection(_Mixin):
             self._cut_to = self._address = None
         if self._sock is None:
             self._sock = self._writer
-        if isinstance(self._reader, asyncio.StreamReader):
-            self._handshake = HandshakeStream(self._reader)
+        stream, writer = self._reader, self._writer
+        if isinstance(stream, asyncio.StreamReader) and isinstance(writer, asyncio.StreamWriter):
+            self._handshake = HandshakeStream(stream, writer)
             self._reader = self._handshake  # type: ignore[assignment]
 
     async def _connect_to_any(self, deadline: Deadline) -> None:
@@ -199,6 +215,7 @@ class DialledAsyncConnection(_Mixin):
             return
         listening, self._handshake = self._handshake, None
         if listening is not None:
+            listening.flush()
             parser, plain = self._parser, listening.plain
             self._reader = plain
             if getattr(parser, "_stream", None) is listening:

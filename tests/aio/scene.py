@@ -6,7 +6,8 @@ import asyncio
 import socket
 import time
 import weakref
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 
 import redis.asyncio
@@ -16,6 +17,7 @@ from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.records import Slot
 from redis_pool_ext.stats import Tally
 
+from ..support.proxy import RESET_ON_CLOSE
 from .tasks import wait_until
 
 
@@ -52,6 +54,25 @@ async def ask(connection: Any, *args: Any) -> Any:
     return await connection.read_response()
 
 
+@asynccontextmanager
+async def serving(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]],
+) -> AsyncIterator[int]:
+    """Let `serve` answer whoever connects to the port; nothing of it is left afterwards."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await serve(reader, writer)
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            for writer in writers:
+                writer.transport.abort()
+
+
 class Peer:
     """The server's end of one connection."""
 
@@ -76,7 +97,7 @@ class Peer:
 
     def reset(self) -> None:
         sock = self._writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._writer.transport.abort()
 
     async def hears(self, data: bytes) -> None:

@@ -19,9 +19,9 @@ from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from ..support.forks import open_sockets
-from ..support.proxy import FaultyProxy, Then
+from ..support.proxy import RESET_ON_CLOSE, FaultyProxy, Then
 from .cancels import When, cancel_everywhere
-from .scene import ask, make
+from .scene import ask, make, serving
 from .tasks import start, wait_until
 from .tls import TlsProxy, certificate
 
@@ -221,29 +221,64 @@ class TestHeard:
                 writer.write(answer)
             writer.close()
 
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
+        async with serving(serve) as port:
             connection = make(host="127.0.0.1", port=port, protocol=2, client_name="me")
             with pytest.raises(redis.ConnectionError):
                 await connection.open(Deadline(5))
             assert said == []
             assert not connection.heard
 
-    async def test_command_that_cannot_be_sent_hears_nothing(self, redis_server, admin):
-        """What was said before tells nothing about that, either."""
+    async def test_reset_after_an_answer_is_not_heard(self):
+        """Whether it is met as the next command is sent, or as its answer is read."""
+
+        async def serve(reader, writer):
+            await reader.read(1000)
+            writer.write(b"+OK\r\n")
+            await reader.read(1000)
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            writer.transport.abort()
+
+        async with serving(serve) as port:
+            connection = make(host="127.0.0.1", port=port, protocol=2, client_name="me", db=3)
+            with pytest.raises(redis.ConnectionError):
+                await connection.open(Deadline(5))
+            assert not connection.heard
+
+    async def test_several_commands_go_out_together(self):
+        """A server that is full has hung up by the second one, and what it said would be lost."""
+        received = []
+
+        async def serve(reader, writer):
+            while data := await reader.read(1000):
+                received.append(data.count(b"*"))
+                writer.write(b"+OK\r\n" * received[-1])
+            writer.close()
+
+        async with serving(serve) as port:
+            connection = make(host="127.0.0.1", port=port, protocol=2, db=3)
+            await connection.open(Deadline(5))
+            connection.retire()
+        assert received == [3]  # twice SETINFO, and SELECT
+
+    async def test_command_whose_answer_is_not_read_goes_out_as_well(self):
+        """As the handshake ends, or a callback reads."""
+        received = []
+
+        async def serve(reader, writer):
+            received.append(await reader.readline())
+            writer.close()
 
         async def shake_hands(connection) -> None:
             connection._parser.on_connect(connection)
-            assert await ask(connection, "PING") == b"PONG"
-            assert connection.heard
-            connection._reader.plain.set_exception(ConnectionResetError(104, "reset"))
-            await connection.send_command("PING")
+            await connection.send_packed_command(b"PING\r\n")
 
-        settings = {"port": redis_server.port, "redis_connect_func": shake_hands}
-        connection = make(host="127.0.0.1", **settings)
-        with pytest.raises(redis.ConnectionError, match="while writing"):
+        async with serving(serve) as port:
+            connection = make(host="127.0.0.1", port=port, redis_connect_func=shake_hands)
             await connection.open(Deadline(5))
-        assert not connection.heard
+            await wait_until(lambda: bool(received))
+            connection.retire()
+        assert received == [b"PING\r\n"]
 
     async def test_garbage_is_heard(self, redis_server):
         """Something answers there, and it is no Redis."""

@@ -40,7 +40,8 @@ class TlsProxy:
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._context.load_cert_chain(*certificate())
         self._target = target
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
+        self._pumps: list[asyncio.Task[None]] = []
         self._is_ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -60,20 +61,20 @@ class TlsProxy:
         self._is_ready.set()
         await self._end.wait()
         server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers.append(inner_writer)
         for pump in (_pump(reader, inner_writer), _pump(inner_reader, writer)):
-            self._tasks.add(self._loop.create_task(pump))
+            self._pumps.append(self._loop.create_task(pump))
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        with suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-    finally:
-        writer.transport.abort()
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+    writer.transport.abort()
