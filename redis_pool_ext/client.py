@@ -1,9 +1,5 @@
 # mypy: disable-error-code="no-untyped-call"
-"""The clients: a `redis.Redis` pinned to a lease, made cheaply.
-
-redis-py builds some thirty response callbacks and two locks for each client (47 us);
-ours are built once per pool and shared, and copied on the first write.
-"""
+"""The clients: a `redis.Redis` pinned to a lease, made cheaply."""
 
 from __future__ import annotations
 
@@ -13,18 +9,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.client import (
-    EMPTY_RESPONSE,
-    NEVER_DECODE,
-    CaseInsensitiveDict,
-    Monitor,
-    Pipeline,
-    PubSub,
-)
+from redis.client import Monitor, Pipeline, PubSub
 
 from .connection import GuardedConnection
-from .errors import LeaseError, RedisPoolError
+from .errors import RedisPoolError
 from .express import MISSED, is_watched
+from .leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor, Template
 from .liveness import looks_alive
 from .packing import pack_ordinary
 from .sticky import Effect, effect
@@ -35,23 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientFactory", "LeasedPipeline", "LeasedRedis"]
 
-# Options that say how to send or to read; the others are for response callbacks.
-_NOT_FOR_CALLBACKS = frozenset({NEVER_DECODE, EMPTY_RESPONSE, "check_health"})
 
+class _Talking:
+    """What clients and their pipelines have in common: the lease knows when they talk."""
 
-_new = object.__new__
-
-
-class _Leased:
-    """What leased clients and their pipelines have in common."""
-
-    response_callbacks: Any
-    connection_pool: Lease
-
-    def set_response_callback(self, command: str, callback: Callable[..., Any]) -> None:
-        """Set a callback for this object alone: the others' are shared."""
-        self.response_callbacks = CaseInsensitiveDict(self.response_callbacks)
-        self.response_callbacks[command] = callback
+    connection_pool: Any
 
     def _talk(self, exchange: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """Do `exchange`, and let the lease know meanwhile."""
@@ -64,7 +42,7 @@ class _Leased:
             lease.is_talking = was_talking
 
 
-class LeasedPipeline(_Leased, Pipeline):
+class LeasedPipeline(_Talking, OneTransaction, Pipeline):
     """A pipeline on a lease: whatever happens, it lets go of the connection.
 
     Its lease has one connection, so there is room for one transaction at a time: while a
@@ -121,14 +99,6 @@ class LeasedPipeline(_Leased, Pipeline):
             raise error
         super()._disconnect_raise_on_watching(conn, error, *args, **kwargs)
 
-    def _require_no_other_transaction(self) -> None:
-        if not self.watching and self.connection_pool.is_watching:
-            raise LeaseError(
-                "keys are being watched on this lease, by another pipeline or a raw WATCH, and a "
-                "second transaction on its connection would end that WATCH unseen; finish "
-                "that one first, or use pipeline(transaction=False) here"
-            )
-
     def reset(self) -> None:  # type: ignore[override]  # redis-py's own: RESET is a command, too
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection = self.connection
@@ -158,7 +128,7 @@ class LeasedPipeline(_Leased, Pipeline):
             self._let_go()
 
 
-class LeasedRedis(_Leased, redis.Redis):
+class LeasedRedis(_Talking, Leased, redis.Redis):
     """A `redis.Redis` whose commands all run on one leased connection.
 
     `release()` gives the connection back early; the next command takes one again.
@@ -171,7 +141,7 @@ class LeasedRedis(_Leased, redis.Redis):
         packed = pack_ordinary(args)
         if (
             packed is None
-            or not _NOT_FOR_CALLBACKS.isdisjoint(options)
+            or not NOT_FOR_CALLBACKS.isdisjoint(options)
             or is_watched()
             or "parse_response" in self.__dict__
         ):
@@ -250,37 +220,21 @@ class LeasedRedis(_Leased, redis.Redis):
         pass
 
 
-class _SideDoor:
-    """The lease as a pool for what needs a connection of its own (pubsub, monitor)."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-
+class _SideDoor(SideDoor):
     def get_connection(self, *_args: Any, **_options: Any) -> GuardedConnection:
-        return self._lease.take_extra()
+        connection: GuardedConnection = self._lease.take_extra()
+        return connection
 
     def release(self, connection: Any) -> None:
         self._lease.release(connection)
-
-    def get_encoder(self) -> Any:
-        return self._lease.get_encoder()
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        return self._lease.connection_kwargs
 
 
 class ClientFactory:
     """Makes the clients of one pool."""
 
     def __init__(self, pool: RedisPool) -> None:
-        # A template that redis-py itself has built: each client starts as its copy.
-        self._template = vars(redis.Redis(connection_pool=pool)).copy()  # type: ignore[arg-type]
-        del self._template["connection_pool"]
+        self._template = Template(redis.Redis(connection_pool=pool))  # type: ignore[arg-type]
 
     def leased(self, lease: Lease) -> LeasedRedis:
-        """Return a client on `lease`, in about a microsecond."""
-        client: LeasedRedis = _new(LeasedRedis)
-        client.__dict__.update(self._template)
-        client.connection_pool = lease
-        return client
+        """Return a client on `lease`."""
+        return self._template.copy_for(lease, LeasedRedis)

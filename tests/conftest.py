@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,10 @@ import redis_pool_ext
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from .support.clock_ahead import Clock, set_clock
+
+# A shell that runs the suite in the background has it ignore SIGINT, and all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The suite also runs where no framework is installed: those tests are not collected then.
 collect_ignore = [

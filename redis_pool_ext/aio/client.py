@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import redis.asyncio
 from redis.asyncio.client import Monitor, Pipeline, PubSub
-from redis.client import EMPTY_RESPONSE, NEVER_DECODE, CaseInsensitiveDict
 
-from ..errors import LeaseError, RedisPoolError
+from ..errors import RedisPoolError
 from ..express import MISSED
+from ..leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor, Template
 from ..packing import pack_ordinary
 from ..sticky import Effect, effect
 from .connection import GuardedAsyncConnection
@@ -26,25 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncClientFactory", "LeasedAsyncPipeline", "LeasedAsyncRedis"]
 
-# Options that say how to send or to read; the others are for response callbacks.
-_NOT_FOR_CALLBACKS = frozenset({NEVER_DECODE, EMPTY_RESPONSE, "check_health"})
 
-_new = object.__new__
-
-
-class _Leased:
-    """What leased clients and their pipelines have in common."""
-
-    response_callbacks: Any
-    connection_pool: AsyncLease
-
-    def set_response_callback(self, command: str, callback: Callable[..., Any]) -> None:
-        """Set a callback for this object alone: the others' are shared."""
-        self.response_callbacks = CaseInsensitiveDict(self.response_callbacks)
-        self.response_callbacks[command] = callback
-
-
-class LeasedAsyncPipeline(_Leased, Pipeline):  # type: ignore[misc]  # redis-py's own bases differ
+class LeasedAsyncPipeline(OneTransaction, Pipeline):  # type: ignore[misc]  # redis-py's own bases differ
     """A pipeline on a lease: whatever happens, it lets go of the connection.
 
     Its lease has one connection, so there is room for one transaction at a time: while a
@@ -88,14 +70,6 @@ class LeasedAsyncPipeline(_Leased, Pipeline):  # type: ignore[misc]  # redis-py'
             raise error
         await super()._disconnect_raise_on_watching(conn, error, *args, **kwargs)
 
-    def _require_no_other_transaction(self) -> None:
-        if not self.watching and self.connection_pool.is_watching:
-            raise LeaseError(
-                "keys are being watched on this lease, by another pipeline or a raw WATCH, and a "
-                "second transaction on its connection would end that WATCH unseen; finish "
-                "that one first, or use pipeline(transaction=False) here"
-            )
-
     async def reset(self) -> None:  # type: ignore[override]  # redis-py's own: RESET is a command
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection: Any = self.connection
@@ -132,7 +106,7 @@ class LeasedAsyncPipeline(_Leased, Pipeline):  # type: ignore[misc]  # redis-py'
                 self.connection_pool.pool._at_home(self._let_go)
 
 
-class LeasedAsyncRedis(_Leased, redis.asyncio.Redis):  # type: ignore[misc]  # as above
+class LeasedAsyncRedis(Leased, redis.asyncio.Redis):  # type: ignore[misc]  # as above
     """A `redis.asyncio.Redis` whose commands all run on one leased connection.
 
     `await release()` gives the connection back early; the next command takes one again.
@@ -145,7 +119,7 @@ class LeasedAsyncRedis(_Leased, redis.asyncio.Redis):  # type: ignore[misc]  # a
         packed = pack_ordinary(args)
         if (
             packed is None
-            or not _NOT_FOR_CALLBACKS.isdisjoint(options)
+            or not NOT_FOR_CALLBACKS.isdisjoint(options)
             or is_watched()
             or "parse_response" in self.__dict__
         ):
@@ -216,37 +190,21 @@ class LeasedAsyncRedis(_Leased, redis.asyncio.Redis):  # type: ignore[misc]  # a
         pass
 
 
-class _SideDoor:
-    """The lease as a pool for what needs a connection of its own (pubsub, monitor)."""
-
-    def __init__(self, lease: AsyncLease) -> None:
-        self._lease = lease
-
+class _SideDoor(SideDoor):
     async def get_connection(self, *_args: Any, **_options: Any) -> GuardedAsyncConnection:
-        return await self._lease.take_extra()
+        connection: GuardedAsyncConnection = await self._lease.take_extra()
+        return connection
 
     async def release(self, connection: Any) -> None:
         self._lease.put_back(connection)
-
-    def get_encoder(self) -> Any:
-        return self._lease.get_encoder()
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        return self._lease.connection_kwargs
 
 
 class AsyncClientFactory:
     """Makes the clients of one pool."""
 
     def __init__(self, pool: AsyncRedisPool) -> None:
-        # A template that redis-py itself has built: each client starts as its copy.
-        self._template = vars(redis.asyncio.Redis(connection_pool=pool)).copy()  # type: ignore[arg-type]
-        del self._template["connection_pool"]
+        self._template = Template(redis.asyncio.Redis(connection_pool=pool))  # type: ignore[arg-type]
 
     def leased(self, lease: AsyncLease) -> LeasedAsyncRedis:
-        """Return a client on `lease`, in about a microsecond."""
-        client: LeasedAsyncRedis = _new(LeasedAsyncRedis)
-        client.__dict__.update(self._template)
-        client.connection_pool = lease
-        return client
+        """Return a client on `lease`."""
+        return self._template.copy_for(lease, LeasedAsyncRedis)
