@@ -14,11 +14,9 @@ from .deadline import Deadline
 from .handshake import HandshakeSocket, rebind
 from .replies import ReplySocket
 from .resolver import resolve
+from .while_dialling import WhileDialling
 
 __all__ = ["DialledConnection", "forget_frames"]
-
-# The pool decides how often to dial; redis-py's own retry would sleep past the deadline.
-_ONCE = Retry(NoBackoff(), 0)
 
 _DIAL_A_NAME = (redis.Connection._connect, redis.SSLConnection._connect)
 
@@ -29,9 +27,10 @@ else:
     _Mixin = object
 
 
-class DialledConnection(_Mixin):
+class DialledConnection(WhileDialling, _Mixin):
     """A mixin for redis-py's connection classes: `open()` connects before a deadline."""
 
+    _once = Retry(NoBackoff(), 0)
     _sock: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -119,33 +118,6 @@ class DialledConnection(_Mixin):
     # -- what a deadline changes while dialling ----------------------------------------
 
     @property
-    def retry(self) -> Retry:
-        """The retry policy of commands; a dial has none."""
-        return self._retry if self._deadline is None else _ONCE
-
-    @retry.setter
-    def retry(self, policy: Retry) -> None:
-        self._retry = policy
-
-    @property
-    def host(self) -> str:
-        """The host's name; the address, while that is being dialled."""
-        return self._host if self._address is None else self._address
-
-    @host.setter
-    def host(self, name: str) -> None:
-        self._host = name
-
-    @property
-    def socket_connect_timeout(self) -> float | None:
-        """Seconds for one connection attempt (each address of a name has its own)."""
-        return self._cut(self._socket_connect_timeout)
-
-    @socket_connect_timeout.setter
-    def socket_connect_timeout(self, value: float | None) -> None:
-        self._socket_connect_timeout = value
-
-    @property
     def socket_timeout(self) -> float | None:
         """Seconds to wait for a reply."""
         return self._cut(self._socket_timeout)
@@ -154,32 +126,13 @@ class DialledConnection(_Mixin):
     def socket_timeout(self, value: float | None) -> None:
         self._socket_timeout = value
 
-    def _cut(self, configured: float | None) -> float | None:
-        if self._cut_to is None:
-            return configured
-        left = max(self._cut_to.remaining(), 0.001)  # 0 would mean non-blocking
-        return left if configured is None else min(left, configured)
-
-    # -- the socket, and how far the dial is -------------------------------------------
+    # -- the socket ----------------------------------------------------------------------
 
     def use_socket(self, sock: Any) -> None:
         """Let the connection and its parser talk over `sock` from now on."""
         replies = ReplySocket(sock) if isinstance(sock, socket.socket) else None
         rebind(self._parser, self._replies or self._sock, replies or sock)
         self._sock, self._replies = sock, replies
-
-    @property
-    def heard(self) -> bool:
-        """Tell whether the server said something in the last handshake."""
-        return self._handshake is not None and self._handshake.heard
-
-    @property
-    def is_dialling(self) -> bool:
-        """Tell whether somebody is in the middle of connecting it."""
-        return self._deadline is not None
-
-    def _begin_anew(self) -> None:
-        """Forget what the handshake itself has sent."""
 
 
 def forget_frames(error: BaseException | None, *also: type[BaseException]) -> None:

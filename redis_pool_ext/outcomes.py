@@ -23,7 +23,7 @@ from .verdict import (
     without_traceback,
 )
 
-__all__ = ["ANSWER_WITHIN", "DIAL_AT_LEAST", "Outcomes"]
+__all__ = ["ANSWER_WITHIN", "DIAL_AT_LEAST", "Outcomes", "still_dialling"]
 
 logger = logging.getLogger("redis_pool_ext")
 

@@ -12,6 +12,7 @@ from redis_pool_ext import LeaseError, RedisPool
 from redis_pool_ext.account import Account
 from redis_pool_ext.connection import GuardedConnection, guarded
 from redis_pool_ext.dial import DialledConnection
+from redis_pool_ext.while_dialling import WhileDialling
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,13 @@ def test_guard_goes_before_each_connection_class(connection_class):
     """The guard's methods come first, then the class's own, none of another class."""
     guard = guarded(connection_class)
 
-    assert guard.__mro__[1:5] == (GuardedConnection, Account, DialledConnection, connection_class)
+    assert guard.__mro__[1:6] == (
+        GuardedConnection,
+        Account,
+        DialledConnection,
+        WhileDialling,
+        connection_class,
+    )
     assert guarded(connection_class) is guard
     assert guarded(guard) is guard
 

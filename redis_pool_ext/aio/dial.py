@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from ..deadline import Deadline
 from ..dial import forget_frames
 from ..resolver import is_numeric
+from ..while_dialling import WhileDialling
 from .closing import close_at_once
 
 try:
@@ -27,9 +28,6 @@ except ImportError:  # redis-py before 7
     _MAINTENANCE = object()
 
 __all__ = ["DialledAsyncConnection", "HandshakeStream"]
-
-# The pool decides how often to dial; redis-py's own retry would sleep past the deadline.
-_ONCE = Retry(NoBackoff(), 0)
 
 _DIAL_A_NAME = (redis.asyncio.Connection._connect, redis.asyncio.SSLConnection._connect)
 
@@ -94,12 +92,14 @@ class HandshakeStream:
         return self.plain.at_eof()
 
 
-class DialledAsyncConnection(_Mixin):
+class DialledAsyncConnection(WhileDialling, _Mixin):
     """A mixin for redis-py's asyncio connections: `open()` connects before a deadline."""
 
     # Whether there is a connection, and what the shared books look at: the writer; or what
     # a fake has in its place.
     _sock: Any = None
+
+    _once = Retry(NoBackoff(), 0)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.pid = os.getpid()
@@ -248,57 +248,9 @@ class DialledAsyncConnection(_Mixin):
             self.maintenance_state = MaintenanceState.NONE
             self.reset_received_notifications()
 
-    # -- what a deadline changes while dialling ----------------------------------------
-
-    @property
-    def retry(self) -> Retry:
-        """The retry policy of commands; a dial has none."""
-        return self._retry if self._deadline is None else _ONCE
-
-    @retry.setter
-    def retry(self, policy: Retry) -> None:
-        self._retry = policy
-
-    @property
-    def host(self) -> str:
-        """The host's name; the address, while that is being dialled."""
-        return self._host if self._address is None else self._address
-
-    @host.setter
-    def host(self, name: str) -> None:
-        self._host = name
-
-    @property
-    def socket_connect_timeout(self) -> float | None:
-        """Seconds for one connection attempt (each address of a name has its own)."""
-        configured = self._socket_connect_timeout
-        if self._cut_to is None:
-            return configured
-        left = self._cut_to.remaining()
-        return left if configured is None else min(left, configured)
-
-    @socket_connect_timeout.setter
-    def socket_connect_timeout(self, value: float | None) -> None:
-        self._socket_connect_timeout = value
-
-    # -- how far the dial is -----------------------------------------------------------
-
-    @property
-    def heard(self) -> bool:
-        """Tell whether the server said something in the last handshake, and last."""
-        return self._handshake is not None and self._handshake.heard
-
     def is_of(self, loop: asyncio.AbstractEventLoop | None) -> bool:
         """Tell whether its socket was opened in `loop`."""
         return self._loop is loop
-
-    @property
-    def is_dialling(self) -> bool:
-        """Tell whether somebody is in the middle of connecting it."""
-        return self._deadline is not None
-
-    def _begin_anew(self) -> None:
-        """Forget what the handshake itself has sent."""
 
 
 def _forget_traceback(stream: Any) -> None:

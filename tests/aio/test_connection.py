@@ -19,6 +19,7 @@ from redis_pool_ext.aio.dial import DialledAsyncConnection
 from redis_pool_ext.connection import guarded
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.errors import LeaseStateLostError
+from redis_pool_ext.while_dialling import WhileDialling
 
 from ..support.forks import open_sockets
 from ..support.proxy import FaultyProxy
@@ -36,10 +37,11 @@ def test_guard_goes_before_each_connection_class(connection_class):
     """The guard's methods come first, then the class's own, none of another class."""
     guard = guarded_async(connection_class)
 
-    assert guard.__mro__[1:5] == (
+    assert guard.__mro__[1:6] == (
         GuardedAsyncConnection,
         Account,
         DialledAsyncConnection,
+        WhileDialling,
         connection_class,
     )
     assert guarded_async(connection_class) is guard

@@ -1,0 +1,68 @@
+"""What a connection says of its settings while it is being dialled, and how far that is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .deadline import Deadline
+
+__all__ = ["WhileDialling"]
+
+
+class WhileDialling:
+    """Settings that redis-py reads, cut to the deadline of a dial; a mixin before its classes."""
+
+    # The retry policy of a dial: the pool decides how often to dial, and redis-py's own would
+    # sleep past the deadline.
+    _once: Any
+
+    _deadline: Deadline | None  # of the dial that is under way
+    _cut_to: Deadline | None  # of one address, while that is tried
+    _address: str | None
+    _handshake: Any
+
+    @property
+    def retry(self) -> Any:
+        """The retry policy of commands; a dial has none."""
+        return self._retry if self._deadline is None else self._once
+
+    @retry.setter
+    def retry(self, policy: Any) -> None:
+        self._retry = policy
+
+    @property
+    def host(self) -> str:
+        """The host's name; the address, while that is being dialled."""
+        return self._host if self._address is None else self._address
+
+    @host.setter
+    def host(self, name: str) -> None:
+        self._host = name
+
+    @property
+    def socket_connect_timeout(self) -> float | None:
+        """Seconds for one connection attempt (each address of a name has its own)."""
+        return self._cut(self._socket_connect_timeout)
+
+    @socket_connect_timeout.setter
+    def socket_connect_timeout(self, value: float | None) -> None:
+        self._socket_connect_timeout = value
+
+    def _cut(self, configured: float | None) -> float | None:
+        if self._cut_to is None:
+            return configured
+        left = max(self._cut_to.remaining(), 0.001)  # 0 would mean non-blocking
+        return left if configured is None else min(left, configured)
+
+    @property
+    def heard(self) -> bool:
+        """Tell whether the server said something in the last handshake, and last."""
+        return self._handshake is not None and bool(self._handshake.heard)
+
+    @property
+    def is_dialling(self) -> bool:
+        """Tell whether somebody is in the middle of connecting it."""
+        return self._deadline is not None
+
+    def _begin_anew(self) -> None:
+        """Forget what the handshake itself has sent."""
