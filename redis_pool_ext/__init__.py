@@ -22,6 +22,7 @@ from .lease import Lease
 from .pool import RedisPool
 from .process import close_pools, configure, get_pool, get_redis
 from .scope import lease_scope
+from .shared import shared_redis
 from .stats import PoolStats
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "get_pool",
     "get_redis",
     "lease_scope",
+    "shared_redis",
 ]

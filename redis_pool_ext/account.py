@@ -55,6 +55,8 @@ class Account(_Mixin):
 
     slot: Slot | None = None
     home: Callable[[], Any] | None = None  # weak, or pool and idle list would keep each other
+    # Whom a SharedPool took it from, and when. Weak, too: a lease would have itself by way of it.
+    lender: tuple[Callable[[], Any], float]
     generation = 0
     is_looked_at = False
     lane: Any = None  # the short way, while it is open and has one

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from redis._parsers import Encoder
-
 from .deadline import Deadline
 from .errors import ConnectionPoolTimeoutError, LeaseError
+from .facade import Facade
 from .forks import getpid
 
 if TYPE_CHECKING:
-    from redis.retry import Retry
-
     from .account import Account
     from .base import PoolBase
 
@@ -24,10 +21,8 @@ __all__ = ["LOOK_IN_LEASE_AFTER", "Holding"]
 LOOK_IN_LEASE_AFTER = 0.005
 
 
-class Holding:
+class Holding(Facade):
     """A hold on at most one connection of `pool`, shaped as a pool of one."""
-
-    cache = None
 
     # Who takes turns on it, and where its clients come from: for messages.
     _kind: str
@@ -64,9 +59,6 @@ class Holding:
     def __repr__(self) -> str:
         state = "ended" if self._ended else "holding" if self.held else "open"
         return f'<{type(self).__name__} of "{self.pool.alias}", {state}>'
-
-    def __bool__(self) -> bool:
-        return True
 
     @property
     def has_ended(self) -> bool:
@@ -106,41 +98,3 @@ class Holding:
             stats=self.pool.stats(),
             retry_after=1,
         )
-
-    # -- the rest of redis-py's interface, passed on -----------------------------------------
-
-    @property
-    def connection_class(self) -> type[Any]:
-        """The class that connections are made of."""
-        return self.pool.connection_class
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        """The arguments that connections are made with."""
-        return self.pool.connection_kwargs
-
-    @property
-    def himport_registry(self) -> Any:
-        """The pool's registry, of redis-py 8.1."""
-        return self.pool.himport_registry
-
-    @property
-    def max_connections(self) -> int:
-        """The pool's bound, not the lease's (which is one)."""
-        return self.pool.max_connections
-
-    def get_encoder(self) -> Encoder:
-        """Return the pool's encoder."""
-        return self.pool.get_encoder()
-
-    def get_protocol(self) -> int | None:
-        """Return the pool's RESP version."""
-        return self.pool.get_protocol()
-
-    def set_retry(self, retry: Retry) -> None:
-        """Set the pool's retry policy: it is one for all its users."""
-        self.pool.set_retry(retry)
-
-    def get_connection_count(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return the pool's count."""
-        return self.pool.get_connection_count()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from flask import Flask, current_app
@@ -9,10 +10,11 @@ from flask import Flask, current_app
 from .. import process, scope
 from ..config import ConfigError, PoolConfig, Problem, read_settings
 from ..pool import RedisPool
+from ..shared import SharedRedis
 from . import contexts, unavailable
 from .on_g import put_on_g
 from .proxy import current_redis
-from .state import EXTENSION, AppState, configs_of_current_app, state_of_current_app
+from .state import EXTENSION, AppState, configs_of_current_app, find_state, state_of_current_app
 
 __all__ = ["FlaskRedisPool"]
 
@@ -31,6 +33,7 @@ class FlaskRedisPool:
     """
 
     def __init__(self, app: Flask | None = None) -> None:
+        self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
         if app is not None:
             self.init_app(app)
 
@@ -52,6 +55,7 @@ class FlaskRedisPool:
             put_on_g(app, state.find_default)
         app.shell_context_processor(_shell_context)
         app.extensions[EXTENSION] = state
+        self._apps.add(app)
         process.add_source(configs_of_current_app)
         scope.add_source(contexts.scope_of_current_context)
 
@@ -60,6 +64,24 @@ class FlaskRedisPool:
         """The current app's default pool; `RuntimeError` outside of an app context."""
         state_of_current_app()
         return process.get_pool()
+
+    @property
+    def client(self) -> SharedRedis:
+        """A client for other extensions, which keep it: Flask-Session, Flask-Caching, ...
+
+        In a request each use is one of `current_redis`, so all of them share its connection;
+        elsewhere a command borrows one. Outside of an app context it is that of the app that
+        this instance was set up with, if there is one and no more; else `RuntimeError`.
+        """
+        return SharedRedis(self._find_pool)
+
+    def _find_pool(self) -> RedisPool:
+        state = find_state()
+        if state is None and len(self._apps) == 1:
+            state = next(iter(self._apps)).extensions[EXTENSION]
+        if state is None:
+            state = state_of_current_app()  # which says what is missing
+        return process.get_pool() if state.find_default is None else state.find_default()
 
     def __repr__(self) -> str:
         configs = configs_of_current_app()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import weakref
 from typing import Any
 
 import pytest
@@ -113,8 +114,9 @@ def test_init_app_connects_nothing(app, pool):
 
 
 def test_state_lives_in_the_app_and_not_in_the_extension(app):
-    """The extension object keeps no app; `app.extensions` has the state."""
-    assert vars(redis_pool) == {}
+    """The extension object keeps no app alive; `app.extensions` has the state."""
+    (apps,) = vars(redis_pool).values()
+    assert isinstance(apps, weakref.WeakSet)
     assert list(app.extensions["redis_pool_ext"].configs) == ["default"]
 
 
@@ -235,3 +237,51 @@ def test_flask_is_loaded_by_the_wing_only():
         "import redis_pool_ext.flask; assert 'django' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+
+
+def test_shared_client_is_on_the_lease_of_the_request(url):
+    """What another extension keeps, and what the view uses, are one connection."""
+    app = make_app(url)
+    kept = redis_pool.client
+
+    @app.get("/both")
+    def both():
+        kept.set("key", "value")
+        return f"{current_redis.client_id() == kept.client_id()} {redis_pool.pool.stats().in_use}"
+
+    assert app.test_client().get("/both").text == "True 1"
+
+
+def test_shared_client_of_one_app_works_outside_of_its_contexts(url):
+    """It is made at import, say for Flask-Session's setting, and may be used in a thread."""
+    app = app_with({"default": url})
+    own = FlaskRedisPool()
+    kept = own.client
+    with pytest.raises(RuntimeError, match="outside of application context"):
+        kept.ping()
+    own.init_app(app)
+    assert kept.ping()
+    with app.app_context():
+        assert own.pool.stats().idle == 1
+
+
+def test_shared_client_of_two_apps_must_be_told_which(url):
+    """Outside of their contexts it is neither's; inside, the current one's."""
+    own = FlaskRedisPool()
+    apps = [app_with({"default": f"{url.partition('?')[0]}?client_name=app{n}"}) for n in (1, 2)]
+    for app in apps:
+        own.init_app(app)
+    kept = own.client
+    with pytest.raises(RuntimeError, match="outside of application context"):
+        kept.ping()
+    for n, app in enumerate(apps, 1):
+        with app.app_context():
+            assert kept.client_getname() == f"app{n}"
+
+
+def test_shared_client_of_an_app_without_default_says_so(url):
+    """As `get_pool()` does."""
+    app = app_with({"reports": url})
+    own = FlaskRedisPool(app)
+    with app.app_context(), pytest.raises(ConfigError, match="default"):
+        own.client.ping()

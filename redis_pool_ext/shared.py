@@ -1,0 +1,150 @@
+# mypy: disable-error-code="no-untyped-call"
+"""A client to be kept: other libraries hold on to it, and it finds its connection at each use.
+
+Flask-Session, Flask-Caching, Flask-Limiter, django-redis and their like are given a client,
+or a pool, when the program starts, and use it in every request. This one is in a request what
+`request.redis` is, on the same connection, and elsewhere borrows one per command.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import redis
+from redis.client import Monitor, PubSub
+
+from .connection import GuardedConnection
+from .errors import RedisPoolError
+from .facade import Facade
+from .interface import ConnectionPoolInterface
+from .pool import RedisPool
+from .process import client_of, get_pool
+from .scope import current_scope
+
+__all__ = ["SharedPool", "SharedRedis", "shared_redis"]
+
+FindPool = Callable[[], RedisPool]
+
+
+def shared_redis(alias: str = "default") -> SharedRedis:
+    """Return a client that may be made at import, kept for good, and used by all threads.
+
+    Each use is one of `get_redis(alias)`, which looks the alias up then, and raises what
+    that raises. For a library that wants a pool, its `connection_pool` is one of that kind.
+    """
+    return SharedRedis(partial(get_pool, alias))
+
+
+class SharedPool(Facade, ConnectionPoolInterface):
+    """The lease's pool of one inside a scope, the process's pool outside; decided at each use."""
+
+    def __init__(self, find_pool: FindPool) -> None:
+        self._find_pool = find_pool
+
+    @property
+    def pool(self) -> RedisPool:  # type: ignore[override]  # found, not kept
+        """The process's pool, as the settings that hold right here have it."""
+        return self._find_pool()
+
+    def get_connection(
+        self, command_name: str | None = None, *keys: Any, **options: Any
+    ) -> GuardedConnection:
+        """Take the lease's connection, or one of the pool's; the caller owes a `release`.
+
+        Raises what `RedisPool.get_connection` and `Lease.get_connection` raise.
+        """
+        pool, scope = self.pool, current_scope()
+        lender = pool if scope is None else scope.client(pool).connection_pool
+        connection = lender.get_connection()
+        assert connection.slot is not None  # it is out
+        connection.lender = weakref.ref(lender), connection.slot.taken_at
+        return connection
+
+    def release(self, connection: Any) -> None:
+        """Give the connection back to whom it was taken from, wherever that was."""
+        find_lender, taken_at = connection.lender
+        lender = find_lender()
+        if lender is not None:
+            lender.release(connection)
+        elif connection.slot is not None and connection.slot.taken_at == taken_at:
+            # The lease was dropped, and has left it to whoever used it. One that has ended
+            # gave it back: it may be somebody else's by now.
+            connection.home().release(connection)
+
+    def re_auth_callback(self, token: Any) -> None:
+        """Tell the pool that credentials changed."""
+        self.pool.re_auth_callback(token)
+
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        """Do nothing: the connections are everybody's. `RedisPool.drain` renews them."""
+
+    def reset(self) -> None:
+        """Do nothing, as `disconnect`."""
+
+    def close(self) -> None:
+        """Do nothing, as `disconnect`."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class SharedRedis(redis.Redis):
+    """A `redis.Redis` that has nothing of its own: each use is one of the client right here."""
+
+    # What redis-py's methods look at. Its constructor would ask for the pool, whose settings
+    # may not be known yet where this is made.
+    connection = None
+    auto_close_connection_pool = False
+    _single_connection_client = False
+
+    def __init__(self, find_pool: FindPool) -> None:
+        self._find_pool = find_pool
+        self.connection_pool = SharedPool(find_pool)  # type: ignore[assignment]  # one to redis-py
+
+    def _here(self) -> Any:
+        return client_of(self._find_pool())
+
+    # `execute_command` stays redis-py's: tracing tools wrap it.
+    def _execute_command(self, *args: Any, **options: Any) -> Any:
+        return self._here()._execute_command(*args, **options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Any:
+        """Return a pipeline: on the lease, or on a connection that it borrows."""
+        return self._here().pipeline(transaction, shard_hint)
+
+    def pubsub(self, **kwargs: Any) -> PubSub:
+        """Return a PubSub on a connection of its own, which comes back with the lease, if any."""
+        return self._here().pubsub(**kwargs)  # type: ignore[no-any-return]
+
+    def monitor(self) -> Monitor:
+        """Return a Monitor on a connection of its own, which comes back with the lease, if any."""
+        return self._here().monitor()  # type: ignore[no-any-return]
+
+    def client(self) -> SharedRedis:
+        """Return another client of this kind."""
+        return type(self)(self._find_pool)
+
+    @property
+    def response_callbacks(self) -> Any:  # type: ignore[override]  # found, not kept
+        """Those of the client right here."""
+        return self._here().response_callbacks
+
+    def set_response_callback(self, command: str, callback: Any) -> None:
+        """Raise `RedisPoolError`: set it on the client of a request, or of a pool."""
+        raise RedisPoolError(
+            f"a shared client has no response callbacks of its own ({command} was to get one); "
+            "set it on get_redis(), or on pool.client for all that borrow per command"
+        )
+
+    def close(self) -> None:
+        """Do nothing: there is nothing of its own, and others go on using the pool."""
+
+    def __del__(self) -> None:
+        # redis-py's would close the client.
+        pass
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
