@@ -1,6 +1,7 @@
 """`manage.py check`: the settings, read without connecting to anything.
 
-Ids are stable: `E001` to `E008` are those of `redis_pool_ext.config`, the rest is here.
+Ids are stable: `E001` to `E008` are those of `redis_pool_ext.config`, `E011` is about `CACHES`,
+the rest is here.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
 from ..config import Problem, find_problems
+from ..problems import did_you_mean
+from .cache import RedisPoolCache
+from .cache.options import find_problems as find_problems_of_cache
 from .handover import SETTING
 from .middleware import RedisPoolMiddleware
 
-__all__ = ["TAG", "check_middleware", "check_pools"]
+__all__ = ["TAG", "check_caches", "check_middleware", "check_pools"]
 
 TAG = "redis_pool_ext"
 
@@ -47,6 +51,33 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
         return []
     early = [path for path, classes in listed[:ours] if classes & _MAY_USE_REDIS]
     return [*_no_default(), *map(_too_early, early)]
+
+
+def check_caches(**_: Any) -> list[CheckMessage]:
+    """Report what is wrong with those of `CACHES` that are ours."""
+    pools = getattr(settings, SETTING, None)
+    problems: list[Problem] = []
+    for alias, entry in settings.CACHES.items():
+        if _is_ours(entry):
+            problems += find_problems_of_cache(alias, entry) or _no_pool(alias, entry, pools)
+    return list(map(_error, problems))
+
+
+def _is_ours(entry: Mapping[str, Any]) -> bool:
+    try:
+        backend = import_string(entry.get("BACKEND", ""))
+    except ImportError:
+        return False  # Django says so, when the cache is first used
+    return isinstance(backend, type) and issubclass(backend, RedisPoolCache)
+
+
+def _no_pool(alias: str, entry: Mapping[str, Any], pools: object) -> list[Problem]:
+    name = entry.get("LOCATION") or "default"
+    if not isinstance(pools, Mapping) or name in pools:
+        return []  # or there is a worse error, which `check_pools` reports
+    path = f"CACHES[{alias!r}]['LOCATION']"
+    hint = f"known are {', '.join(sorted(map(str, pools)))}{did_you_mean(name, pools)}"
+    return [Problem("E011", path, f"{name!r} is no entry of {SETTING}", hint)]
 
 
 def _ancestry(path: str) -> set[str]:
