@@ -84,3 +84,42 @@ def test_good_settings_pass(capsys: pytest.CaptureFixture[str]) -> None:
     """`manage.py check` has nothing to say about the project of these tests."""
     call_command("check", "--fail-level", "WARNING")
     assert "no issues" in capsys.readouterr().out
+
+
+CACHE = "redis_pool_ext.django.cache.RedisPoolCache"
+
+
+def found_in_caches(settings: Any, **entry: Any) -> list[Any]:
+    settings.CACHES = {"default": {"BACKEND": CACHE, **entry}}
+    return found(settings, {"default": URL, "reports": URL})
+
+
+@pytest.mark.parametrize(
+    ("entry", "message", "hint"),
+    [
+        ({"LOCATION": "report"}, "['LOCATION']: 'report' is no entry of", "mean 'reports'?"),
+        ({"LOCATION": URL}, "['LOCATION']: 'redis://***@localhost", "name an entry of REDIS_POOLS"),
+        ({"OPTIONS": {"SERIALISER": 1}}, "['OPTIONS']['SERIALISER']: is not", "'SERIALIZER'?"),
+    ],
+)
+def test_wrong_cache_is_reported(
+    settings: Any, entry: dict[str, Any], message: str, hint: str
+) -> None:
+    """By the name that it has in CACHES, and without a password."""
+    [problem] = found_in_caches(settings, **entry)
+    assert (type(problem), problem.id) == (Error, "redis_pool_ext.E011")
+    assert problem.msg.startswith(f"CACHES['default']{message}")
+    assert hint in problem.hint
+    assert "s3cret" not in str(problem)
+
+
+@pytest.mark.parametrize("entry", [{}, {"LOCATION": "reports"}])
+def test_right_cache_is_not_reported(settings: Any, entry: dict[str, Any]) -> None:
+    """LOCATION may be left out."""
+    assert found_in_caches(settings, **entry) == []
+
+
+@pytest.mark.parametrize("backend", ["django.core.cache.backends.locmem.LocMemCache", "no.such"])
+def test_cache_of_somebody_else_is_left_alone(settings: Any, backend: str) -> None:
+    """Django itself says what is wrong with it."""
+    assert found_in_caches(settings, BACKEND=backend, OPTIONS={"MAX_ENTRIES": 1}) == []
