@@ -33,6 +33,7 @@ NAMES = (
     "tasks",
     "parts",
     "requests",
+    "cached",
     "serving",
     "middleware",
     "article",

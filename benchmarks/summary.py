@@ -18,6 +18,7 @@ LINES = (
     ("tasks", "GET, asyncio, loopback", "One GET over loopback, asyncio: CPU"),
     ("requests", "Django, 5 GETs", "A Django request with 5 GETs"),
     ("requests", "Flask, 5 GETs", "A Flask request with 5 GETs"),
+    ("cached", "A cached page", "A page from Django's cache"),
     ("contention", "64 threads, 10 connections, 0.5 ms hold", "Worst wait, 64 threads on 10"),
     ("blackhole", "", "A server that never answers, `timeout=2`"),
 )

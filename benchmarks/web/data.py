@@ -6,11 +6,12 @@ import pickle
 
 import redis
 
-__all__ = ["GETS", "KEYS", "VALUE", "body", "store"]
+__all__ = ["GETS", "KEYS", "PAGE", "VALUE", "body", "store"]
 
 GETS = (1, 5, 20)  # commands in one request
 KEYS = [f"benchmark:{number}" for number in range(max(GETS))]
 VALUE = b"thirty-two bytes, as a token has"
+PAGE = "<p>Two kilobytes, as a small page has.</p>\n" * 47
 
 
 def body(gets: int) -> str:

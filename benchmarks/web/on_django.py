@@ -15,8 +15,9 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.views.decorators.cache import cache_page
 
-from .data import KEYS
+from .data import KEYS, PAGE
 
 __all__ = ["SITES", "application", "urlpatterns"]
 
@@ -29,8 +30,13 @@ urlpatterns: list[Any] = []
 def application(site: str, url: str) -> WSGIHandler:
     """Return the WSGI application of a site, on the Redis at `url`; once per process."""
     view = SITES[site](url)
-    urlpatterns.append(path("<int:gets>", view))
+    urlpatterns.extend([path("<int:gets>", view), path("page", cache_page(300)(_page))])
     return WSGIHandler()
+
+
+def _page(_request: HttpRequest) -> HttpResponse:
+    """Return what `cache_page` keeps in the site's cache, and makes once."""
+    return HttpResponse(PAGE)
 
 
 def _start(**others: Any) -> None:
@@ -49,6 +55,16 @@ def _pool(url: str) -> View:
         return HttpResponse(b"".join([request.redis.get(key) for key in KEYS[:gets]]))
 
     return view
+
+
+def _pool_cache(url: str) -> View:
+    _start(
+        INSTALLED_APPS=["redis_pool_ext.django"],
+        MIDDLEWARE=["redis_pool_ext.django.middleware.RedisPoolMiddleware"],
+        REDIS_POOLS={"default": {"URL": url}},
+        CACHES={"default": {"BACKEND": "redis_pool_ext.django.cache.RedisPoolCache"}},
+    )
+    return _cache_view()
 
 
 def _redis_py(url: str) -> View:
@@ -104,6 +120,7 @@ def _nothing(_url: str) -> View:
 # By name; each configures Django and returns the view.
 SITES: dict[str, Callable[[str], View]] = {
     "redis_pool_ext": _pool,
+    "redis_pool_ext, cache": _pool_cache,
     "redis-py": _redis_py,
     "django-redis": _django_redis,
     "django-redis, cache": _django_redis_cache,

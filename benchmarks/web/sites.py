@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["BARE", "FRAMEWORKS", "NOTES", "OURS", "REASONS"]
+__all__ = ["BARE", "FRAMEWORKS", "NOTES", "OURS", "OUR_CACHE", "REASONS"]
 
 OURS, BARE = "redis_pool_ext", "no Redis"
+OUR_CACHE = f"{OURS}, cache"
 
 # Ours first.
 FRAMEWORKS = {
-    "Django": (OURS, "redis-py", "django-redis", "django-redis, cache", "Django's RedisCache"),
+    "Django": (
+        OURS,
+        OUR_CACHE,
+        "redis-py",
+        "django-redis",
+        "django-redis, cache",
+        "Django's RedisCache",
+    ),
     "Flask": (OURS, f"{OURS}, g.redis", "redis-py", "flask-redis"),
 }
 
@@ -16,6 +24,7 @@ _CACHE = "`cache.get()`, which makes the key, and unpickles the value"
 
 NOTES = {
     OURS: "`request.redis`, by way of the middleware; in Flask `current_redis`",
+    OUR_CACHE: f"{_CACHE}; on the request's lease",
     f"{OURS}, g.redis": "the same client, without the proxy",
     "redis-py": "a client of the module's own, `redis.Redis.from_url(url)`",
     "django-redis": '`get_redis_connection("default")`, the raw client',
@@ -37,4 +46,6 @@ REASONS = {
     "django-redis, cache": _NO_LEASE,
     "Django's RedisCache": _NO_LEASE,
     "flask-redis": _NO_PROXY,
+    OUR_CACHE: "it is ours, too",
+    BARE: "it asks no server",
 }

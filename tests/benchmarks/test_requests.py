@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from benchmarks import middleware, requests, serving
+from benchmarks import cached, middleware, requests, serving
 from benchmarks.child import Child
 from benchmarks.harness import Effort
-from benchmarks.web.data import GETS, body, store
+from benchmarks.web.data import GETS, PAGE, body, store
 from benchmarks.web.load import visit
 from benchmarks.web.rounds import WORKER
 from benchmarks.web.sites import BARE, FRAMEWORKS, OURS
@@ -101,6 +101,31 @@ def test_requests_yield_a_row_for_each_contender_and_number_of_gets():
     for target, peer in zip(result.targets, requests.PEERS, strict=True):
         assert f"over {peer}:" in target.text
     assert all(row.values["request"] > 0 for row in result.rows)
+
+
+def test_cached_pages_yield_a_row_for_each_cache_and_the_floor():
+    """Ours first, and a target for each of the two views."""
+    result = cached.measure(LEAST)
+
+    names = {group: list(sites) for group, sites in _groups(result).items()}
+    assert names == {
+        "A cached page": [*cached.SITES, BARE],
+        "5 values from the cache": [*cached.SITES],
+    }
+    assert [target.limit for target in result.targets] == [cached.LIMIT] * 2
+    assert all(cached.PEER in target.text for target in result.targets)
+
+
+@pytest.mark.parametrize("site", cached.SITES)
+def test_cached_page_is_two_gets(site: str, server, clerk):
+    """Made once, and then read from the server."""
+    with Child(WORKER, "django", site, server.url) as child:
+        assert child.ask("page", path="/page") == ["200 OK", PAGE]
+        clerk.config_resetstat()
+        child.ask("run", path="/page", number=7)
+    calls = {name: stat["calls"] for name, stat in clerk.info("commandstats").items()}
+    assert calls["cmdstat_get"] == 7 * 2
+    assert "cmdstat_set" not in calls
 
 
 def test_middleware_yields_its_cost_for_both_frameworks():
