@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.cache import InvalidCacheBackendError
-from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.base import BaseCache, memcache_key_warnings
 from django.utils.module_loading import import_string
 from redis import Redis
 
@@ -409,6 +410,19 @@ def test_no_method_of_djangos_sends_a_coroutine_to_a_thread() -> None:
         if name.startswith("a") and inspect.iscoroutinefunction(method):
             ours = getattr(RedisPoolCache, name)
             assert "sync_to_async" not in inspect.getsource(ours), name
+
+
+@pytest.mark.parametrize("length", [200, 247, 248, 300])
+@pytest.mark.parametrize("letter", ["a", "ü", " ", "\n", "\x7f", "\x00", "\x21"])
+def test_key_is_warned_about_as_django_does(length: int, letter: str) -> None:
+    """Of those that memcached would refuse, and of no other."""
+    key = letter + "k" * (length - 1)
+    cache = made()
+    expected = list(memcache_key_warnings(cache.make_key(key)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cache.get(key)
+    assert [str(each.message) for each in caught] == expected
 
 
 @pytest.mark.parametrize(

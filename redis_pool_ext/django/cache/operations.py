@@ -6,6 +6,7 @@ is sent the answer. Who runs it, a thread or a task, does the waiting (`backend`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -36,6 +37,10 @@ return 1"""
 # Keys that the server looks at in one step of a search.
 PAGE = 1000
 
+# A key that Django has nothing to say about. It looks at each letter, which for the keys of a
+# cached page takes as long as all else that is done here.
+_ORDINARY_KEY = re.compile(r"[^\x00-\x20\x7f]{,250}")
+
 
 class Operations(BaseCache):
     """The part of the cache that knows Redis' commands."""
@@ -49,6 +54,11 @@ class Operations(BaseCache):
         if timeout is DEFAULT_TIMEOUT:
             timeout = self.default_timeout
         return None if timeout is None else max(0, timeout)
+
+    def validate_key(self, key: str) -> None:
+        """Warn about a key that memcached would refuse, as Django does."""
+        if not _ORDINARY_KEY.fullmatch(key):
+            super().validate_key(key)
 
     def _milliseconds(self, timeout: Any) -> int | None:
         seconds = self.get_backend_timeout(timeout)
