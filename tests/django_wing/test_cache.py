@@ -14,7 +14,7 @@ from django.core.cache.backends.base import BaseCache, memcache_key_warnings
 from django.utils.module_loading import import_string
 from redis import Redis
 
-from redis_pool_ext import RedisPool
+from redis_pool_ext import get_pool
 from redis_pool_ext.client import LeasedPipeline
 from redis_pool_ext.django.cache import RedisPoolCache
 from redis_pool_ext.django.cache.values import COMPRESSORS
@@ -56,6 +56,13 @@ class PlainText:
 def made(**entry: Any) -> RedisPoolCache:
     """Return a cache as this entry of CACHES makes it."""
     return RedisPoolCache(entry.pop("LOCATION", ""), entry)
+
+
+@pytest.fixture(autouse=True)
+def _patience(settings: Any) -> None:
+    """Time enough for a slow machine's dial: nobody is to be refused here."""
+    pools = settings.REDIS_POOLS
+    settings.REDIS_POOLS = {"default": {**pools["default"], "TIMEOUT": 20}}
 
 
 @pytest.fixture(params=["threads", "tasks"])
@@ -243,15 +250,14 @@ def test_many_values_take_one_round_trip(cache: Any, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("method", ["get_many", "set_many", "delete_many"])
-def test_nothing_many_times_asks_nobody(way: Any, pool: RedisPool, method: str) -> None:
+def test_nothing_many_times_asks_nobody(way: Any, method: str) -> None:
     """No keys, no command, no connection."""
     assert not getattr(way(made()), method)({})
-    assert pool.stats().acquired == 0
+    assert get_pool().stats().acquired == 0
 
 
-def test_counting_is_one_step(settings: Any) -> None:
+def test_counting_is_one_step() -> None:
     """Of many who count at once nobody is lost."""
-    settings.REDIS_POOLS = {"default": {**settings.REDIS_POOLS["default"], "TIMEOUT": 20}}
     cache = made()
     cache.set("hits", 0)
     with ThreadPoolExecutor(8) as executor:
@@ -342,10 +348,9 @@ def test_key_function_that_cannot_be_searched_says_so(cache: Any) -> None:
 # -- whose connection ---------------------------------------------------------------------------
 
 
-def test_each_call_outside_of_a_request_gives_its_connection_back(
-    cache: Any, pool: RedisPool
-) -> None:
+def test_each_call_outside_of_a_request_gives_its_connection_back(cache: Any) -> None:
     """Also one that fails."""
+    pool = get_pool()
     cache.set("text", "no number")
     with pytest.raises(Exception, match="not an integer"):
         cache.incr("text")

@@ -17,7 +17,7 @@ from redis_pool_ext import RedisPool, get_pool
 from redis_pool_ext.demo.serving import serve
 from tests.support.threads import spawn
 
-from .conftest import Full
+from .conftest import TIMEOUT, Full
 from .project import cached
 
 OURS = {"BACKEND": "redis_pool_ext.django.cache.RedisPoolCache"}
@@ -25,7 +25,22 @@ ENGINE = "django.contrib.sessions.backends.cache"
 
 
 @pytest.fixture(autouse=True)
-def _cached_project(settings: Any, pool: RedisPool) -> None:
+def pool(settings: Any, pool: RedisPool) -> RedisPool:
+    """The pool of the project, with time enough for a slow machine's dial."""
+    pools = settings.REDIS_POOLS
+    settings.REDIS_POOLS = {"default": {**pools["default"], "TIMEOUT": 20}}
+    return get_pool()
+
+
+@pytest.fixture
+def full(pool: RedisPool, full: Full) -> Full:
+    """All of it held, and little time for whoever wants one."""
+    pool.timeout = TIMEOUT
+    return full
+
+
+@pytest.fixture(autouse=True)
+def _cached_project(settings: Any) -> None:
     """The project with its cache and its sessions on the pool."""
     settings.CACHES = {"default": OURS}
     settings.SESSION_ENGINE = ENGINE
@@ -122,10 +137,11 @@ def test_search_that_is_left_keeps_no_connection(client: Client, pool: RedisPool
 
 
 def test_request_that_holds_its_connection_is_named_where_the_cache_waits(
-    visitor: Client, pool: RedisPool, full: Full, caplog: pytest.LogCaptureFixture
+    visitor: Client, pool: RedisPool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A lease of the cache's own, outside of a request, is named after its alias."""
     cache = cached.caches["default"]
+    pool.timeout = TIMEOUT
     with pool.lease(cache) as mine, pool.lease("a report") as other:
         mine.ping()
         other.ping()
@@ -144,12 +160,8 @@ def status_of(port: int, path: str) -> int:
         connection.close()
 
 
-def test_whole_app_under_load_never_exceeds_the_limit(
-    settings: Any, connected: Callable[[], int]
-) -> None:
+def test_whole_app_under_load_never_exceeds_the_limit(connected: Callable[[], int]) -> None:
     """A real server with many threads; Redis is asked all the while who is connected."""
-    pools = settings.REDIS_POOLS
-    settings.REDIS_POOLS = {"default": {**pools["default"], "TIMEOUT": 20}}
     over = threading.Event()
 
     def watch() -> int:
