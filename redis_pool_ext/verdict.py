@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
 import redis
 
-__all__ = ["REFUSED", "UNREACHABLE", "Verdict", "judge", "without_secrets", "without_traceback"]
+from .faults import Fault
+
+__all__ = [
+    "REFUSED",
+    "UNREACHABLE",
+    "Verdict",
+    "judge",
+    "with_advice",
+    "without_secrets",
+    "without_traceback",
+]
 
 # The server answered no: the configuration's fault (password, user, database).
 REFUSED = (
@@ -23,6 +33,16 @@ UNREACHABLE = (
     redis.TimeoutError,
     redis.exceptions.InvalidResponse,
     OSError,
+)
+_ADVICE: tuple[tuple[Any, str], ...] = (
+    (
+        redis.AuthenticationError,
+        "see to the user name and password in URL or OPTIONS, and to ACL LIST on the server",
+    ),
+    (
+        redis.exceptions.NoPermissionError,
+        "the user lacks the right to a command with which connections begin; ACL LOG names it",
+    ),
 )
 # What the server, or something in its place, has said, and that is not "no room".
 _NOT_SERVING = (redis.BusyLoadingError, redis.exceptions.InvalidResponse)
@@ -61,19 +81,33 @@ def judge(error: BaseException, *, heard: bool, had: float, enough: float) -> Ve
     return Verdict.DOWN
 
 
-def without_secrets(error: BaseException, settings: Mapping[str, Any]) -> BaseException:
+def without_secrets(error: BaseException, secrets: Iterable[Any]) -> BaseException:
     """Return `error`, or its like without the password that the server has quoted.
 
     A server that does not know HELLO or AUTH repeats the arguments in its answer.
     """
-    secrets = [settings.get(name) for name in ("password", "username")]
     text = str(error)
     # What follows is a quotation of arguments, a credential provider's among them.
     hidden = text.partition(", with args beginning with")[0]
     for secret in secrets:
-        if isinstance(secret, str) and secret:
-            hidden = hidden.replace(secret, "***")
-    return error if hidden == text else type(error)(hidden)
+        plain = secret.decode(errors="replace") if isinstance(secret, bytes) else secret
+        if isinstance(plain, str) and plain:
+            hidden = hidden.replace(plain, "***")
+    if hidden == text:
+        return error
+    made = type(error)(hidden)
+    if isinstance(error, Fault):  # its cause has the text as it was
+        made.way_out = error.way_out  # type: ignore[attr-defined]
+    return made
+
+
+def with_advice(error: BaseException, alias: str) -> BaseException:
+    """Return `error`, with a note of what to do where the server refuses who we are."""
+    for kind, advice in _ADVICE:
+        if isinstance(error, kind):
+            error.add_note(f'pool "{alias}": {advice}')
+            break
+    return error
 
 
 def without_traceback(error: BaseException) -> BaseException:
