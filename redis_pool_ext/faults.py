@@ -58,6 +58,15 @@ _UNTRUSTED = {
     _OTHER_ADDRESS: _NAME,
 }
 
+# How a connection ends that the other side has closed. SSLEOFError: without TLS's word for it.
+_ENDS = (
+    BrokenPipeError,
+    ConnectionAbortedError,
+    ConnectionResetError,
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+)
+
 _NO_TLS = "the server does not speak TLS on this port: use redis://, or its TLS port"
 _OURS = "the server does not take our certificate: see to ssl_certfile and ssl_keyfile"
 _VERSIONS = (
@@ -94,6 +103,10 @@ _HUNG_UP = {
     "ssl_certfile and ssl_keyfile",
     False: "the server has hung up without a word; if it speaks TLS on this port, use rediss://",
 }
+_IN_TLS = (
+    "the server has hung up in the middle of the TLS handshake: check that it runs, that it speaks "
+    "TLS on this port, and whether it asks for a certificate of ours (ssl_certfile, ssl_keyfile)"
+)
 _NO_SOCKET = "there is no such socket: see `unixsocket` in the server's configuration"
 _NO_RIGHT = (
     "this process's user may not use the socket: see `unixsocketperm` in the server's "
@@ -120,9 +133,10 @@ def explained(error: BaseException, *, is_tls: bool, is_file: bool, has_met: boo
             return _instead(TLSError, error, _way_out_of_tls(reason))
     if is_file:
         return _explain_file(error, reasons)
-    if has_met and _has_hung_up(error, reasons):
-        return _instead(Fault, error, _HUNG_UP[is_tls])
-    return error
+    if has_met:
+        return _instead(Fault, error, _HUNG_UP[is_tls]) if _has_hung_up(error, reasons) else error
+    in_tls = is_tls and any(isinstance(reason, _ENDS) for reason in reasons)
+    return _instead(Fault, error, _IN_TLS) if in_tls else error
 
 
 def reasons_of(error: BaseException | None) -> Iterator[BaseException]:
@@ -156,8 +170,7 @@ def _has_hung_up(error: BaseException, reasons: list[BaseException]) -> bool:
     """Tell whether the connection was closed, and not by what the server has said."""
     # redis-py's own finding of an end of the stream has no error below it.
     is_end = len(reasons) == 1 and not getattr(error, "status_code", None)
-    ends = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-    return is_end or any(isinstance(reason, ends) for reason in reasons)
+    return is_end or any(isinstance(reason, _ENDS) for reason in reasons)
 
 
 def _instead(kind: type[Fault], error: BaseException, way_out: str) -> Fault:

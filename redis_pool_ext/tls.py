@@ -122,7 +122,7 @@ def _told(names: str, way_out: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # an ssl.SSLError, too; no path: its message has none
-        reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        reason = getattr(error, "reason", None) or error.strerror or str(error.args[0])
         raise _problem(names, f"cannot be used ({reason})", way_out) from None
     except (TypeError, ValueError) as error:
         reason = str(error) if isinstance(error, ValueError) else type(error).__name__
