@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import random
 
+import redis
+
 from .errors import (
     ConnectionPoolTimeoutError,
     PoolClosedError,
@@ -108,7 +110,8 @@ def _way_to_it(cause: BaseException | None) -> str:
 def _reason(cause: BaseException) -> str:
     reason = str(cause).rstrip(".") or type(cause).__name__
     # redis-py says of every timeout of a dial the same; where it happened is one error below.
-    below = cause.__context__
+    # Below any other error somebody else may have said something, a provider of credentials, say.
+    below = cause.__context__ if isinstance(cause, redis.TimeoutError) else None
     if isinstance(below, TimeoutError) and str(below) != "timed out":
         reason += f" ({below})"
     return reason
