@@ -78,7 +78,7 @@ class Outcomes(Queueing):
     def _dial_failed(
         self, connection: Account, slot: Slot, error: BaseException, had: float
     ) -> None:
-        """Enter a failed dial in the books; raise what the caller shall see in its place.
+        """Enter a failed dial in the books; raise what the caller shall see in its place, if any.
 
         `had` is the time that it was given: a dial that began shortly before its caller's
         deadline says nothing about the server.
@@ -91,8 +91,6 @@ class Outcomes(Queueing):
                 raise refusals.exhausted(Refusal.TIMED_OUT, stats, self.timeout) from clean
             if isinstance(clean, UNREACHABLE) and not isinstance(clean, REFUSED):
                 raise refusals.unavailable(stats, clean, is_full=verdict is Verdict.FULL)
-            if clean is not error:
-                raise clean from clean.__cause__
         finally:
             del clean  # it refers to this frame by now, and a cycle would keep the slot
 

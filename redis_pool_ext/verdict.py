@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from .faults import Fault
+from .faults import reasons_of
 
 __all__ = [
     "REFUSED",
@@ -82,23 +82,27 @@ def judge(error: BaseException, *, heard: bool, had: float, enough: float) -> Ve
 
 
 def without_secrets(error: BaseException, secrets: Iterable[Any]) -> BaseException:
-    """Return `error`, or its like without the password that the server has quoted.
+    """Return `error`, with what the server has quoted of secrets taken out of its words.
 
-    A server that does not know HELLO or AUTH repeats the arguments in its answer.
+    A server that does not know HELLO or AUTH repeats the arguments in its answer. The errors
+    below it are cleaned as well: who prints a traceback prints these, too.
     """
-    text = str(error)
+    plain = [each.decode(errors="replace") if isinstance(each, bytes) else each for each in secrets]
+    known = [each for each in plain if isinstance(each, str) and each]
+    for reason in reasons_of(error):
+        if isinstance(reason, redis.RedisError):
+            reason.args = tuple(_hide(arg, known) for arg in reason.args)
+    return error
+
+
+def _hide(words: Any, secrets: list[str]) -> Any:
+    if not isinstance(words, str):
+        return words
     # What follows is a quotation of arguments, a credential provider's among them.
-    hidden = text.partition(", with args beginning with")[0]
+    words = words.partition(", with args beginning with")[0]
     for secret in secrets:
-        plain = secret.decode(errors="replace") if isinstance(secret, bytes) else secret
-        if isinstance(plain, str) and plain:
-            hidden = hidden.replace(plain, "***")
-    if hidden == text:
-        return error
-    made = type(error)(hidden)
-    if isinstance(error, Fault):  # its cause has the text as it was
-        made.way_out = error.way_out  # type: ignore[attr-defined]
-    return made
+        words = words.replace(secret, "***")
+    return words
 
 
 def with_advice(error: BaseException, alias: str) -> BaseException:
