@@ -25,7 +25,7 @@ PATIENCE = {"timeout": 10}
 @pytest.fixture
 def port(redis_server: EmbeddedRedis, admin: redis.Redis) -> Iterator[int]:
     """The port of a server with a user who may read, choose a database, and say hello."""
-    rules = ["+@read", "+@connection", "-client", "+client|setinfo", "-select", "+echo"]
+    rules = ["+@read", "+@connection", "-client", "-select", "+echo"]
     admin.execute_command("ACL", "SETUSER", USER, "on", f">{PASSWORD}", "~open:*", *rules)
     yield redis_server.port
     admin.acl_deluser(USER)

@@ -277,7 +277,7 @@ class TestInTime:
 
     def test_function_that_hangs_is_named(self, url: str, vault: threading.Event):
         """Threads know where the time went."""
-        told = Threads.refused(url, password=lambda: vault.wait(30) or PASSWORD, timeout=0.6)
+        told = Threads.refused(url, password=lambda: vault.wait(30), timeout=1)
 
         assert type(told.error) is PoolCredentialsError
         assert "no credentials before the dial's deadline" in str(told.error)
@@ -345,7 +345,8 @@ class TestRecord:
     def test_nothing_of_it_is_shown(self, url: str):
         """Neither the function's name nor the provider's."""
         provider = Provider()
-        for settings in ({"password": password}, {"credential_provider": provider}):
+        function = {"password": password, "username": USER}
+        for settings in (function, {"credential_provider": provider}):
             config = PoolConfig.from_url(url, **settings)
             pool = RedisPool.from_config(config)
             for text in (repr(config), repr(pool), repr(pool.get_connection())):

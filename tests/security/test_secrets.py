@@ -15,13 +15,14 @@ import redis
 from redis_pool_ext import ConfigError
 from redis_pool_ext.circuit import FAILURES_TO_OPEN
 from redis_pool_ext.embedded import EmbeddedRedis
+from redis_pool_ext.verdict import without_secrets
 
 from ..support.certificates import authority_file, encrypted, paper, self_signed
 from ..support.proxy import FaultyProxy
 from .conftest import Serve
 from .sides import Side
 from .test_rotation import Streaming
-from .test_tls import RedisThatSays
+from .test_tls import OF_TASKS, RedisThatSays
 
 USER, PASSWORD, TOKEN = "us3r-name", "p4ssw0rd", "t0ken-1"
 KEY_PASSWORD = "k3y-passw0rd"
@@ -69,6 +70,8 @@ def our_key(place: Place) -> tuple[str, dict[str, Any]]:
         "ssl_keyfile": encrypted(ours.key, "another one"),
         "ssl_password": KEY_PASSWORD,
     }
+    if "ssl_password" not in OF_TASKS:  # redis-py before 7
+        del settings["ssl_password"]
     return f"rediss://{WHO}localhost:1/0", settings
 
 
@@ -177,3 +180,14 @@ def test_unpickled_error_is_what_it_was(side: Side, place: Place):
 
     assert (type(again), str(again)) == (type(error), str(error))
     assert (again.alias, again.retry_after) == (error.alias, error.retry_after)
+
+
+def test_errors_below_are_clean_as_well():
+    """Whoever prints a traceback prints these, too; those that are not redis-py's are left."""
+    vault, below, above = KeyError(TOKEN), redis.ResponseError(f"AUTH {PASSWORD}?"), OSError(USER)
+    error = redis.ConnectionError(f"no {USER}")
+    error.__cause__, below.__context__ = below, vault
+
+    assert without_secrets(error, [USER, PASSWORD.encode(), None, ""]) is error
+    assert (str(error), str(below), str(vault)) == ("no ***", "AUTH ***?", repr(TOKEN))
+    assert without_secrets(above, [USER]) is above

@@ -41,10 +41,12 @@ from .sides import Side, Threads
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 PATIENCE = {"timeout": 10}
 
-needs_ca_path = pytest.mark.skipif(
-    "ssl_ca_path" not in (arguments_of(AsyncSSLConnection) or ()),
-    reason="redis-py before 7 has no ssl_ca_path for asyncio",
-)
+OF_TASKS = arguments_of(AsyncSSLConnection) or frozenset()
+
+
+def with_all(side: Side, *names: str) -> Side:
+    """Return `side`, or threads where redis-py (before 7) has these arguments for them alone."""
+    return side if OF_TASKS.issuperset(names) else Threads
 
 
 def authority_text() -> str:
@@ -64,13 +66,13 @@ class TestTrusted:
         [
             pytest.param(lambda: {"ssl_ca_certs": authority_file()}, id="file"),
             pytest.param(lambda: {"ssl_ca_data": authority_text()}, id="data"),
-            pytest.param(
-                lambda: {"ssl_ca_path": authority_folder()}, id="folder", marks=needs_ca_path
-            ),
+            pytest.param(lambda: {"ssl_ca_path": authority_folder()}, id="folder"),
         ],
     )
     def test_authority_is_named_by_file_data_or_folder(self, side: Side, serve: Serve, trust: Any):
         """Each of redis-py's three arguments."""
+        side = with_all(side, *trust())
+
         assert side.ask(url_of(serve()), "ECHO", "mine", **trust(), **PATIENCE) == b"mine"
 
     def test_url_alone_says_it(self, side: Side, tls_url: str):
@@ -102,8 +104,7 @@ class TestTrusted:
             "ssl_keyfile": encrypted(ours.key, "0pen"),
             "ssl_password": "0pen",
         }
-        if "ssl_password" not in (arguments_of(AsyncSSLConnection) or ()):
-            side = Threads  # redis-py before 7 has it for threads alone
+        side = with_all(side, *settings)
 
         assert side.ask(url, "ECHO", "mine", **settings, **PATIENCE) == b"mine"
 
