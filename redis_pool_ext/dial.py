@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from .deadline import Deadline
+from .faults import TLSStalled
 from .handshake import HandshakeSocket, rebind
 from .replies import ReplySocket
 from .resolver import resolve
@@ -127,7 +128,7 @@ class DialledConnection(WhileDialling, _Mixin):
         try:
             return self._context.wrap_socket(sock, server_hostname=self.host)
         except TimeoutError:
-            raise TimeoutError("the TLS handshake was not over in time") from None
+            raise TLSStalled from None
 
     def _handshake_over(self, _connection: Any) -> None:
         """Put the plain socket in place and forget what the handshake itself sent."""

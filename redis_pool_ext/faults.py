@@ -12,6 +12,8 @@ __all__ = [
     "CredentialsLateError",
     "Fault",
     "TLSError",
+    "TLSLateError",
+    "TLSStalled",
     "explained",
     "reasons_of",
 ]
@@ -27,6 +29,22 @@ class Fault(redis.ConnectionError):
 
 class TLSError(Fault):
     """The server is there, and TLS with it does not come about."""
+
+
+class TLSStalled(TimeoutError):
+    """The TLS handshake was not over in time."""
+
+
+class TLSLateError(Fault, redis.TimeoutError):
+    """The same, as a dial tells it: the server may be down, or speak no TLS on this port."""
+
+    def __init__(self, message: str = "", way_out: str = "") -> None:
+        super().__init__(
+            message or "the TLS handshake was not over in time",
+            way_out
+            or "check that the server runs, and that it speaks TLS on this port: one that "
+            "does not may wait for more",
+        )
 
 
 class CredentialsError(Fault):
@@ -99,9 +117,10 @@ _ANY_OTHER = "see to the settings that begin with ssl_, and to the server's own 
 
 _HUNG_UP = {
     # Where TLS stands already: it is 1.3, in which a server looks at our certificate last.
-    True: "the server has hung up without a word; if it asks for a certificate of ours, give "
-    "ssl_certfile and ssl_keyfile",
-    False: "the server has hung up without a word; if it speaks TLS on this port, use rediss://",
+    True: "the server has hung up without a word: check that it runs; if it asks for a certificate "
+    "of ours, give ssl_certfile and ssl_keyfile",
+    False: "the server has hung up without a word: check that it runs; if it speaks TLS on this "
+    "port, use rediss://",
 }
 _IN_TLS = (
     "the server has hung up in the middle of the TLS handshake: check that it runs, that it speaks "
@@ -121,11 +140,13 @@ def explained(error: BaseException, *, is_tls: bool, is_file: bool, has_met: boo
     `is_tls`: it was a dial with TLS; `is_file`: to a socket in the file system. `has_met`: the
     connection, TLS included, had come about, and the server was spoken to.
     """
+    reasons = list(reasons_of(error))
+    if any(isinstance(reason, TLSStalled) for reason in reasons):
+        return _instead(TLSLateError, error)
     if not isinstance(error, redis.ConnectionError) or isinstance(
         error, redis.AuthenticationError | redis.BusyLoadingError | Fault
     ):
         return error
-    reasons = list(reasons_of(error))
     for reason in reasons:
         if isinstance(reason, ssl.SSLError) and not isinstance(
             reason, ssl.SSLEOFError | ssl.SSLZeroReturnError
@@ -173,7 +194,7 @@ def _has_hung_up(error: BaseException, reasons: list[BaseException]) -> bool:
     return is_end or any(isinstance(reason, _ENDS) for reason in reasons)
 
 
-def _instead(kind: type[Fault], error: BaseException, way_out: str) -> Fault:
-    fault = kind(str(error), way_out)
+def _instead(kind: type[Fault], error: BaseException, way_out: str = "") -> Fault:
+    fault = kind(str(error) if way_out else "", way_out)
     fault.__cause__ = error
     return fault

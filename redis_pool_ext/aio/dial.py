@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 
 from ..deadline import Deadline
 from ..dial import forget_frames
+from ..faults import TLSLateError
 from ..resolver import is_numeric
 from ..tls import TLSSettings
 from ..while_dialling import WhileDialling
@@ -135,10 +136,9 @@ class DialledAsyncConnection(WhileDialling, _Mixin):
         finally:
             self._deadline = None
         if not in_time:  # raised here, where it has no context: that would keep the frames
-            stage = " before TLS stood" if self.is_tls and self._handshake is None else ""
-            raise redis.TimeoutError(
-                f"Timeout connecting to server: its deadline has passed{stage}"
-            )
+            if self.is_tls and self._handshake is None:
+                raise TLSLateError
+            raise redis.TimeoutError("Timeout connecting to server: its deadline has passed")
 
     def _prepare_tls(self) -> None:
         """Have the context of the pool ready; raises `ConfigError`."""

@@ -106,7 +106,8 @@ def test_stall_before_tls_stands_is_told_as_that(line: Line, side: Side, stall: 
     told = side.refused(line.url, timeout=0.5)
 
     assert isinstance(told.error, PoolUnavailableError)
-    assert "TLS" in str(told.error)
+    assert "the TLS handshake was not over in time" in str(told.error)
+    assert "speaks TLS on this port" in str(told.error)
 
 
 @pytest.mark.parametrize("end", ENDS)

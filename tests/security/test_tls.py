@@ -391,6 +391,20 @@ class TestTraffic:
 
         asyncio.run(working())
 
+    def test_subscription_and_blocking_command_wait_under_tls(self, tls_url: str):
+        """redis-py asks whether there is something to read, in the socket or in TLS."""
+        with RedisPool.from_url(tls_url, **PATIENCE) as pool, pool.lease() as client:
+            listening = client.pubsub(ignore_subscribe_messages=True)
+            listening.subscribe("news")
+            assert listening.get_message(timeout=5) is None  # that it has subscribed
+            for number in range(50):
+                client.publish("news", number)
+            assert [listening.get_message(timeout=5)["data"] for _ in range(50)] == [
+                str(number).encode() for number in range(50)
+            ]
+            assert listening.get_message(timeout=0.01) is None
+            assert client.blpop("nothing", timeout=0.1) is None
+
     def test_late_reply_ends_with_the_connection(self, tls_url: str):
         """socket_timeout holds under TLS, and what comes late is nobody's."""
         with RedisPool.from_url(tls_url, max_connections=1, socket_timeout=0.2, **PATIENCE) as pool:

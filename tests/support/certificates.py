@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import tempfile
@@ -25,6 +26,7 @@ from cryptography.x509.oid import NameOID
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 _folder = tempfile.TemporaryDirectory(prefix="redis_pool_ext-tls-")
+atexit.register(_folder.cleanup)
 
 
 class Paper(NamedTuple):
