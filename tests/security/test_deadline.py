@@ -103,7 +103,7 @@ def test_stalled_dial_of_a_task_ends_in_time(line: Line, stall: str):
 def test_stall_before_tls_stands_is_told_as_that(line: Line, side: Side, stall: str):
     """The port may speak no TLS at all: a plain redis-server waits for the end of a line."""
     STALLS[stall](line)
-    told = side.refused(line.url, timeout=0.5)
+    told = side.refused(line.url, timeout=1)
 
     assert isinstance(told.error, PoolUnavailableError)
     assert "the TLS handshake was not over in time" in str(told.error)

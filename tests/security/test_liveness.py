@@ -13,18 +13,17 @@ from redis_pool_ext import AsyncRedisPool, RedisPool
 from redis_pool_ext.aio.liveness import is_alive
 from redis_pool_ext.aio.liveness import looks_alive as looks_alive_to_tasks
 from redis_pool_ext.liveness import is_quiet, looks_alive
-from redis_pool_ext.rules import REDIS_PY_ARGUMENTS
 
 from ..aio.tasks import wait_until as wait_in_loop
+from ..leaks.conftest import NO_INTRODUCTION
 from ..support.certificates import authority_file
 from ..support.threads import wait_until
 from ..support.tls import Peer, context_of
 
-HAS_DRIVER_INFO = "driver_info" in REDIS_PY_ARGUMENTS  # redis-py's, in the place of two others
 # No command in the handshake: nothing is read before the first one of a borrower.
 SILENT: dict[str, Any] = {
     "protocol": 2,
-    **({"driver_info": None} if HAS_DRIVER_INFO else {"lib_name": None, "lib_version": None}),
+    **NO_INTRODUCTION,
     "max_connections": 1,
     "timeout": 10,
 }
