@@ -38,6 +38,9 @@ if TYPE_CHECKING:
         _deadline: Deadline | None
         is_dialling: bool
         heard: bool
+        met_silence: bool
+        is_tls: bool
+        said: tuple[Any, ...]
         retry: Any
 
         def __init__(self, *args: Any, **kwargs: Any) -> None: ...

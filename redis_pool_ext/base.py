@@ -10,10 +10,13 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from .config import PoolConfig, check_connection_arguments, check_pool_arguments
+from .credentials import take_password_from
 from .forks import in_child
 from .interface import PoolInterface
 from .ledger import Ledger
 from .life import Life
+from .rotation import follow
+from .tls import Contexts
 from .upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ class PoolBase(PoolInterface, Upkeep):
             housekeeping_interval=housekeeping_interval,
         )
         check_connection_arguments(connection_kwargs)
+        take_password_from(connection_kwargs)
         PoolInterface.__init__(self, connection_class or self._connects_by, connection_kwargs)
         Upkeep.__init__(self)
         self.alias = alias
@@ -80,8 +84,10 @@ class PoolBase(PoolInterface, Upkeep):
         self.leak_detection_threshold = leak_detection_threshold
         self.housekeeping_interval = housekeeping_interval
         self._lock, self._ledger, self._pid = self._new_books(closed=False)
+        self.contexts = Contexts()
         self._start_clients()
         _pools.add(self)
+        follow(connection_kwargs.get("credential_provider"), self)
 
     @classmethod
     def from_url(cls, url: str, **kwargs: Any) -> Self:
@@ -132,6 +138,10 @@ class PoolBase(PoolInterface, Upkeep):
             (stats.idle, {**name, "db.client.connection.state": "idle"}),
             (stats.in_use, {**name, "db.client.connection.state": "used"}),
         ]
+
+    def credentials_changed(self) -> None:
+        """Begin anew with other credentials, as `drain()` does; from whatever thread."""
+        self.drain()
 
     def follows(self, before: PoolBase) -> bool:
         """Tell whether this pool is in the place of `before`, whose event loop is closed."""

@@ -9,6 +9,7 @@ behind and refuses to reconnect into another state. It is mixed into whatever
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -188,8 +189,14 @@ class GuardedConnection(Account, DialledConnection):
         closed descriptor can be somebody else's by then. It closes with the object.
         """
         self.slot = None
+        sock = self._sock
         with suppress(OSError, AttributeError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+            if isinstance(sock, ssl.SSLSocket):
+                # Its own shutdown() takes TLS off, under the other thread: what is still
+                # there to be read would be read as if it were in plain text.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            else:
+                sock.shutdown(socket.SHUT_RDWR)
 
     def retire(self) -> None:
         """Close for good: whoever still refers to this connection cannot revive it."""

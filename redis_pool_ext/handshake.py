@@ -23,6 +23,7 @@ class HandshakeSocket:
         self.plain = sock
         self._deadline = deadline
         self.heard = False  # whether the last read brought something
+        self.ever_heard = False  # whether any did
 
     def _tighten(self) -> None:
         left = self._deadline.remaining()
@@ -43,7 +44,7 @@ class HandshakeSocket:
         self.heard = False  # a reset in place of an answer says nothing
         self._tighten()
         data = self.plain.recv(size)
-        self.heard = bool(data)
+        self._note(len(data))
         return data
 
     def recv_into(self, buffer: Any) -> int:
@@ -51,8 +52,12 @@ class HandshakeSocket:
         self.heard = False
         self._tighten()
         size = self.plain.recv_into(buffer)
-        self.heard = size > 0
+        self._note(size)
         return size
+
+    def _note(self, size: int) -> None:
+        self.heard = size > 0
+        self.ever_heard = self.ever_heard or self.heard
 
     def settimeout(self, seconds: float | None) -> None:
         """Set the timeout of the next call, in seconds; it may be cut further."""

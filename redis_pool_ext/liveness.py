@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 from contextlib import suppress
 from types import BuiltinFunctionType
 from typing import Any
@@ -14,7 +15,7 @@ from .connection import GuardedConnection
 from .deadline import Deadline
 from .handshake import HandshakeSocket
 
-__all__ = ["answers", "is_quiet", "looks_alive"]
+__all__ = ["answers", "has_data", "is_quiet", "looks_alive"]
 
 
 def looks_alive(connection: GuardedConnection) -> bool:
@@ -29,6 +30,8 @@ def looks_alive(connection: GuardedConnection) -> bool:
     try:
         if type(sock) is socket.socket:
             return _is_open_and_quiet(sock, connection.socket_timeout)
+        if isinstance(sock, ssl.SSLSocket):
+            return _is_open_and_quiet_under_tls(connection, sock)
         return _looks_alive_to_parser(connection)
     finally:
         connection.is_looked_at = False
@@ -55,6 +58,22 @@ def is_quiet(sock: Any) -> bool | None:
         return False
 
 
+def is_at_its_end(sock: Any) -> bool:
+    """Look by poll() whether the other side has closed, whatever there is to read before that.
+
+    False where that cannot be told.
+    """
+    poll, hang_up = getattr(select, "poll", None), getattr(select, "POLLRDHUP", 0)
+    if not isinstance(poll, BuiltinFunctionType) or not hang_up:  # it is Linux that tells
+        return False
+    try:
+        poller = poll()
+        poller.register(sock, hang_up)  # an error is told unasked
+        return bool(poller.poll(0))
+    except (OSError, ValueError):  # closed on our side
+        return True
+
+
 def _is_open_and_quiet_by_recv(sock: socket.socket, timeout: float | None) -> bool:
     """Look where there is no poll()."""
     try:
@@ -72,8 +91,42 @@ def _is_open_and_quiet_by_recv(sock: socket.socket, timeout: float | None) -> bo
     return False
 
 
+def _is_open_and_quiet_under_tls(connection: GuardedConnection, sock: ssl.SSLSocket) -> bool:
+    """Look through TLS: what there is to read may be its own.
+
+    A server of TLS 1.3 sends a ticket after the handshake, or a new key when it likes; the
+    look takes these. Data would be taken, too: what has some is closed.
+    """
+    if sock.pending() or has_data(connection._parser):
+        return False
+    if is_quiet(sock):
+        return True
+    try:
+        sock.setblocking(False)
+        sock.recv(1)
+    except ssl.SSLWantReadError:
+        return True
+    except (OSError, ValueError):  # an end without a word, or closed on our side
+        pass
+    finally:
+        with suppress(OSError, ValueError):
+            sock.settimeout(connection.socket_timeout)
+    return False
+
+
+def has_data(parser: Any) -> bool:
+    """Tell whether a parser has data that came with the last reply."""
+    reader = getattr(parser, "_reader", None)
+    if reader is not None:  # hiredis'
+        return bool(reader.has_data())
+    buffer = getattr(parser, "_buffer", None)
+    if isinstance(buffer, bytes):  # of the Python ones, for tasks
+        return parser._pos < len(buffer)  # type: ignore[no-any-return]
+    return buffer is not None and bool(buffer.unread_bytes())
+
+
 def _looks_alive_to_parser(connection: GuardedConnection) -> bool:
-    """Ask redis-py's parser: TLS keeps data of its own, a stub or fake has no socket."""
+    """Ask redis-py's parser: a stub or fake has no socket."""
     try:
         return not connection.can_read(0)
     except (redis.RedisError, OSError):

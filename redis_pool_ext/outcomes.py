@@ -11,14 +11,17 @@ from . import refusals
 from .account import Account
 from .deadline import Deadline
 from .errors import LeaseError, PoolClosedError, PoolExhaustedError, PoolUnavailableError
+from .faults import explained
 from .queueing import Queueing
 from .records import Refusal, Slot, SlotState
 from .stats import PoolStats
+from .tls import Contexts
 from .verdict import (
     REFUSED,
     UNREACHABLE,
     Verdict,
     judge,
+    with_advice,
     without_secrets,
     without_traceback,
 )
@@ -42,6 +45,7 @@ class Outcomes(Queueing):
 
     connection_class: type[Any]
     connection_kwargs: dict[str, Any]
+    contexts: Contexts
 
     # -- a dial for a caller ---------------------------------------------------------------
 
@@ -49,6 +53,7 @@ class Outcomes(Queueing):
         """Tell a new connection whose it is."""
         connection.slot = slot
         connection.home = self._ref
+        connection.contexts = self.contexts
 
     def _begin_dial(self, connection: Account, slot: Slot) -> float:
         """Note that a dial begins, and return the moment."""
@@ -73,12 +78,12 @@ class Outcomes(Queueing):
     def _dial_failed(
         self, connection: Account, slot: Slot, error: BaseException, had: float
     ) -> None:
-        """Enter a failed dial in the books; raise what the caller shall see in its place.
+        """Enter a failed dial in the books; raise what the caller shall see in its place, if any.
 
         `had` is the time that it was given: a dial that began shortly before its caller's
         deadline says nothing about the server.
         """
-        clean = without_secrets(error, self.connection_kwargs)
+        clean = self._told(connection, error)
         try:
             verdict = judge(clean, heard=connection.heard, had=had, enough=self.timeout)
             stats = self._enter_failure(slot, clean, verdict)
@@ -86,10 +91,20 @@ class Outcomes(Queueing):
                 raise refusals.exhausted(Refusal.TIMED_OUT, stats, self.timeout) from clean
             if isinstance(clean, UNREACHABLE) and not isinstance(clean, REFUSED):
                 raise refusals.unavailable(stats, clean, is_full=verdict is Verdict.FULL)
-            if clean is not error:
-                raise clean from clean.__cause__
         finally:
             del clean  # it refers to this frame by now, and a cycle would keep the slot
+
+    def _told(self, connection: Account, error: BaseException) -> BaseException:
+        """Return what may be told of a failed dial, and what to do about it where that is known."""
+        fault = explained(
+            error,
+            is_tls=connection.is_tls,
+            is_file=hasattr(connection, "path"),
+            has_met=connection.met_silence,
+        )
+        kwargs = self.connection_kwargs
+        secrets = (kwargs.get("password"), kwargs.get("username"), *connection.said)
+        return with_advice(without_secrets(fault, secrets), self.alias)
 
     def _enter_failure(self, slot: Slot, error: BaseException, verdict: Verdict) -> PoolStats:
         """Tell the books; return the numbers as they were before."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import random
 
+import redis
+
 from .errors import (
     ConnectionPoolTimeoutError,
     PoolClosedError,
+    PoolCredentialsError,
     PoolQueueFullError,
+    PoolTLSError,
     PoolUnavailableError,
     RedisPoolError,
 )
+from .faults import CredentialsError, Fault, TLSError
 from .records import Refusal
 from .stats import PoolStats
 
@@ -66,9 +71,10 @@ def unavailable(
     tried = "not dialled again yet" if probe_in > 0 else "the dial failed"
     # None: somebody else has reached the server since this caller was sent away.
     reason = f": {_reason(cause)}" if cause is not None else ""
-    error = PoolUnavailableError(
-        f'Redis cannot be reached, {tried} (pool "{stats.alias}": {stats.summary()}){reason}; '
-        f"{_ROOM if is_full else 'check that the server runs and that its address is right'}",
+    kind, what = _kind(cause)
+    error = kind(
+        f'{what}, {tried} (pool "{stats.alias}": {stats.summary()}){reason}; '
+        f"{_ROOM if is_full else _way_to_it(cause)}",
         alias=stats.alias,
         stats=stats,
         retry_after=_jittered(max(1.0, probe_in), _RETRY_MAX_UNAVAILABLE),
@@ -87,10 +93,25 @@ def closed(stats: PoolStats) -> RedisPoolError:
     )
 
 
+def _kind(cause: BaseException | None) -> tuple[type[PoolUnavailableError], str]:
+    if isinstance(cause, TLSError):
+        return PoolTLSError, "TLS with Redis does not come about"
+    if isinstance(cause, CredentialsError):
+        return PoolCredentialsError, "there are no credentials for Redis"
+    return PoolUnavailableError, "Redis cannot be reached"
+
+
+def _way_to_it(cause: BaseException | None) -> str:
+    if isinstance(cause, Fault):
+        return cause.way_out
+    return "check that the server runs and that its address is right"
+
+
 def _reason(cause: BaseException) -> str:
     reason = str(cause).rstrip(".") or type(cause).__name__
     # redis-py says of every timeout of a dial the same; where it happened is one error below.
-    below = cause.__context__
+    # Below any other error somebody else may have said something, a provider of credentials, say.
+    below = cause.__context__ if isinstance(cause, redis.TimeoutError) else None
     if isinstance(below, TimeoutError) and str(below) != "timed out":
         reason += f" ({below})"
     return reason

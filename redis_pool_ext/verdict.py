@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
 import redis
 
-__all__ = ["REFUSED", "UNREACHABLE", "Verdict", "judge", "without_secrets", "without_traceback"]
+from .faults import reasons_of
+
+__all__ = [
+    "REFUSED",
+    "UNREACHABLE",
+    "Verdict",
+    "judge",
+    "with_advice",
+    "without_secrets",
+    "without_traceback",
+]
 
 # The server answered no: the configuration's fault (password, user, database).
 REFUSED = (
@@ -23,6 +33,16 @@ UNREACHABLE = (
     redis.TimeoutError,
     redis.exceptions.InvalidResponse,
     OSError,
+)
+_ADVICE: tuple[tuple[Any, str], ...] = (
+    (
+        redis.AuthenticationError,
+        "see to the user name and password in URL or OPTIONS, and to ACL LIST on the server",
+    ),
+    (
+        redis.exceptions.NoPermissionError,
+        "the user lacks the right to a command with which connections begin; ACL LOG names it",
+    ),
 )
 # What the server, or something in its place, has said, and that is not "no room".
 _NOT_SERVING = (redis.BusyLoadingError, redis.exceptions.InvalidResponse)
@@ -61,19 +81,37 @@ def judge(error: BaseException, *, heard: bool, had: float, enough: float) -> Ve
     return Verdict.DOWN
 
 
-def without_secrets(error: BaseException, settings: Mapping[str, Any]) -> BaseException:
-    """Return `error`, or its like without the password that the server has quoted.
+def without_secrets(error: BaseException, secrets: Iterable[Any]) -> BaseException:
+    """Return `error`, with what the server has quoted of secrets taken out of its words.
 
-    A server that does not know HELLO or AUTH repeats the arguments in its answer.
+    A server that does not know HELLO or AUTH repeats the arguments in its answer. The errors
+    below it are cleaned as well: who prints a traceback prints these, too.
     """
-    secrets = [settings.get(name) for name in ("password", "username")]
-    text = str(error)
+    plain = [each.decode(errors="replace") if isinstance(each, bytes) else each for each in secrets]
+    known = [each for each in plain if isinstance(each, str) and each]
+    for reason in reasons_of(error):
+        if isinstance(reason, redis.RedisError):
+            reason.args = tuple(_hide(arg, known) for arg in reason.args)
+    return error
+
+
+def _hide(words: Any, secrets: list[str]) -> Any:
+    if not isinstance(words, str):
+        return words
     # What follows is a quotation of arguments, a credential provider's among them.
-    hidden = text.partition(", with args beginning with")[0]
+    words = words.partition(", with args beginning with")[0]
     for secret in secrets:
-        if isinstance(secret, str) and secret:
-            hidden = hidden.replace(secret, "***")
-    return error if hidden == text else type(error)(hidden)
+        words = words.replace(secret, "***")
+    return words
+
+
+def with_advice(error: BaseException, alias: str) -> BaseException:
+    """Return `error`, with a note of what to do where the server refuses who we are."""
+    for kind, advice in _ADVICE:
+        if isinstance(error, kind):
+            error.add_note(f'pool "{alias}": {advice}')
+            break
+    return error
 
 
 def without_traceback(error: BaseException) -> BaseException:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .credentials import Asked
 from .deadline import Deadline
+from .tls import Contexts, TLSSettings
 
 __all__ = ["WhileDialling"]
 
@@ -20,6 +22,35 @@ class WhileDialling:
     _cut_to: Deadline | None  # of one address, while that is tried
     _address: str | None
     _handshake: Any
+    _credential_provider: Any = None
+    # What was said when somebody was asked for credentials: for texts in which it is to be hidden.
+    said: tuple[Any, ...] = ()
+    # Of its pool, which has one for all its connections.
+    contexts: Contexts | None = None
+
+    @property
+    def credential_provider(self) -> Any:
+        """Who is asked for credentials; while dialling, for no longer than that may take."""
+        provider = self._credential_provider
+        return None if provider is None else Asked(provider, self._deadline, self._note_said)
+
+    @credential_provider.setter
+    def credential_provider(self, provider: Any) -> None:
+        self._credential_provider = provider
+
+    def _note_said(self, said: tuple[Any, ...]) -> None:
+        self.said = said
+
+    def _context_for(self, settings: TLSSettings) -> Any:
+        """Return the TLS context of the pool; raises `ConfigError`."""
+        if self.contexts is None:  # in no pool
+            self.contexts = Contexts()
+        return self.contexts.context_for(settings)
+
+    @property
+    def is_tls(self) -> bool:
+        """Tell whether it speaks TLS: redis-py's connections for threads and for tasks say so."""
+        return hasattr(self, "check_hostname")
 
     @property
     def retry(self) -> Any:
@@ -58,6 +89,11 @@ class WhileDialling:
     def heard(self) -> bool:
         """Tell whether the server said something in the last handshake, and last."""
         return self._handshake is not None and bool(self._handshake.heard)
+
+    @property
+    def met_silence(self) -> bool:
+        """Tell whether the last handshake began, and the server never said anything in it."""
+        return self._handshake is not None and not self._handshake.ever_heard
 
     @property
     def is_dialling(self) -> bool:

@@ -291,7 +291,7 @@ WRONG_SETTINGS = [
     ({"OPTIONS": {"connection_class": "redis.Connection"}}, "['OPTIONS']['connection_class']: "
      f"'redis.Connection' is not a class or None; {IS_OBJECT}"),
     ({"OPTIONS": {"password": SECRET.encode()}}, "['OPTIONS']['password']: the value is not a "
-     "text (str) or None; give it as str"),
+     "text (str), a function that returns one or None; give it as str"),
     # two places that contradict each other
     ({"URL": "redis://h?timeout=1", "TIMEOUT": 2}, "['TIMEOUT']: contradicts the URL (2 here, "
      f"1.0 there); {SAY_ONCE}"),

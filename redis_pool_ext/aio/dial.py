@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 import redis.asyncio
+from redis.asyncio.connection import RedisSSLContext
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from ..deadline import Deadline
 from ..dial import forget_frames
+from ..faults import TLSLateError
 from ..resolver import is_numeric
+from ..tls import TLSSettings
 from ..while_dialling import WhileDialling
 from .closing import close_at_once
 
@@ -30,6 +33,9 @@ except ImportError:  # redis-py before 7
 __all__ = ["DialledAsyncConnection", "HandshakeStream"]
 
 _DIAL_A_NAME = (redis.asyncio.Connection._connect, redis.asyncio.SSLConnection._connect)
+
+# Under which names redis-py's `ssl_context` has the settings that TLS has.
+_TLS_NAMES = {"include": "include_verify_flags", "exclude": "exclude_verify_flags"}
 
 
 if TYPE_CHECKING:
@@ -56,6 +62,7 @@ class HandshakeStream:
         self._writer = writer
         self._unsent: list[bytes] = []
         self.heard = False  # whether the last read brought something
+        self.ever_heard = False  # whether any did
 
     def say(self, command: Any) -> None:
         """Send packed bytes, or a list of them, with the next read."""
@@ -85,6 +92,7 @@ class HandshakeStream:
         self.flush()
         data = await reading
         self.heard = bool(data)
+        self.ever_heard = self.ever_heard or self.heard
         return data
 
     def at_eof(self) -> bool:
@@ -120,13 +128,23 @@ class DialledAsyncConnection(WhileDialling, _Mixin):
         Raises redis-py's errors of a failed connection; who is cancelled leaves no socket.
         """
         self._loop = asyncio.get_running_loop()
+        self._prepare_tls()
         self._deadline, self._handshake = deadline, None
+        self.said = ()
         try:
             in_time = await self._open_in_time(deadline)
         finally:
             self._deadline = None
         if not in_time:  # raised here, where it has no context: that would keep the frames
+            if self.is_tls and self._handshake is None:
+                raise TLSLateError
             raise redis.TimeoutError("Timeout connecting to server: its deadline has passed")
+
+    def _prepare_tls(self) -> None:
+        """Have the context of the pool ready; raises `ConfigError`."""
+        settings = getattr(self, "ssl_context", None)
+        if type(settings) is RedisSSLContext:  # which would make one at each dial
+            settings.context = self._context_for(TLSSettings.of(settings, _TLS_NAMES))
 
     async def _open_in_time(self, deadline: Deadline) -> bool:
         try:

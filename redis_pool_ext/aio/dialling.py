@@ -6,7 +6,7 @@ from ..deadline import Deadline
 from ..outcomes import ANSWER_WITHIN, DIAL_AT_LEAST, Outcomes, still_dialling
 from ..records import Slot, Waiter
 from .connection import GuardedAsyncConnection, guarded_async
-from .liveness import answers, looks_alive
+from .liveness import answers, is_alive
 from .waiting import AsyncWaiting
 
 __all__ = ["AsyncDialling"]
@@ -97,17 +97,17 @@ class AsyncDialling(AsyncWaiting, Outcomes):
 
     async def _is_alive(self, connection: GuardedAsyncConnection, deadline: Deadline) -> bool:
         """Look at an idle connection; ask the server, too, where a look is not enough."""
-        if not self._is_lendable(connection) or not looks_alive(connection):
-            return False
-        if not self._is_in_doubt(connection):
-            return True
         assert connection.slot is not None
         last_used = connection.slot.idle_since
-        patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
         try:
+            if not self._is_lendable(connection) or not await is_alive(connection):
+                return False
+            if not self._is_in_doubt(connection):
+                return True
+            patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
             if await answers(connection, Deadline(patience)):
                 return True
-        except BaseException:  # cancelled in the middle of the question
+        except BaseException:  # cancelled in the middle of it
             self._abandon(connection)
             raise
         self._speaks_for_others(last_used, patience)

@@ -8,10 +8,13 @@ from typing import Any
 import redis
 
 from ..deadline import Deadline
-from ..liveness import is_quiet
+from ..liveness import has_data, is_at_its_end, is_quiet
 from .connection import GuardedAsyncConnection
 
-__all__ = ["answers", "looks_alive"]
+__all__ = ["answers", "is_alive", "looks_alive"]
+
+# A loop reads what has come in the turn after the one that finds it.
+TURNS_TO_READ = 3
 
 
 def looks_alive(connection: GuardedAsyncConnection) -> bool:
@@ -26,19 +29,29 @@ def looks_alive(connection: GuardedAsyncConnection) -> bool:
         return _looks_alive_to_fake(stream)
     if writer.is_closing() or stream.at_eof():
         return False
-    if stream._buffer or _has_data(connection._parser):  # type: ignore[attr-defined]
+    if stream._buffer or has_data(connection._parser):  # type: ignore[attr-defined]
         return False
+    sock = writer.get_extra_info("socket")
     if writer.get_extra_info("ssl_object") is not None:
-        return True  # what can be read there may be for TLS itself
-    return is_quiet(writer.get_extra_info("socket")) is not False
+        return not is_at_its_end(sock)  # what can be read there may be for TLS itself
+    return is_quiet(sock) is not False
 
 
-def _has_data(parser: Any) -> bool:
-    """Tell whether a parser has data that came with the last reply."""
-    reader = getattr(parser, "_reader", None)
-    if reader is not None:  # hiredis'
-        return bool(reader.has_data())
-    return bool(getattr(parser, "_buffer", b"")) and parser._pos < len(parser._buffer)
+async def is_alive(connection: GuardedAsyncConnection) -> bool:
+    """Look as `looks_alive` does; where only TLS can tell what has come, let the loop read it.
+
+    A server of TLS 1.3 sends tickets and new keys when it likes.
+    """
+    writer = connection._writer
+    if not looks_alive(connection):
+        return False
+    if not isinstance(writer, asyncio.StreamWriter) or not writer.get_extra_info("ssl_object"):
+        return True
+    if is_quiet(writer.get_extra_info("socket")) is not False:
+        return True
+    for _ in range(TURNS_TO_READ):
+        await asyncio.sleep(0)
+    return looks_alive(connection)
 
 
 def _looks_alive_to_fake(stream: Any) -> bool:

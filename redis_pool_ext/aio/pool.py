@@ -222,6 +222,10 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
             self._client = redis.asyncio.Redis(connection_pool=self)  # type: ignore[arg-type]
         return self._client
 
+    def credentials_changed(self) -> None:
+        """Begin anew with other credentials, as `drain()` does; from whatever thread."""
+        self._at_home(self.drain)
+
     async def re_auth_callback(self, token: Any) -> None:
         """Begin anew with the credentials that have just changed.
 

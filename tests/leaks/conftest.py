@@ -11,6 +11,7 @@ import redis
 
 from redis_pool_ext import RedisPool
 from redis_pool_ext.embedded import EmbeddedRedis
+from redis_pool_ext.rules import REDIS_PY_ARGUMENTS
 from tests.support.proxy import FaultyProxy
 
 from .dirt import RETURN_SECRET
@@ -19,9 +20,13 @@ from .table import REDIS_PY, Row, Setting
 DELAY = 0.02  # seconds, before each piece of an answer
 
 # Leaves two round trips out of each handshake, which say what library this is.
-NO_INTRODUCTION: dict[str, Any] = (
-    {"driver_info": None} if REDIS_PY >= 8 else {"lib_name": None, "lib_version": None}
-)
+NO_INTRODUCTION: dict[str, Any] = {"driver_info": None}
+if REDIS_PY < 8 and "driver_info" in REDIS_PY_ARGUMENTS:  # 7: None is a default one
+    from redis.driver_info import DriverInfo
+
+    NO_INTRODUCTION = {"driver_info": DriverInfo(name="", lib_version="")}
+elif REDIS_PY < 8:
+    NO_INTRODUCTION = {"lib_name": None, "lib_version": None}
 
 # A node that is alone to be asked: slot 0 is another's that never was, and half moved here.
 NODES = """\

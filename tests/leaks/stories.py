@@ -266,8 +266,8 @@ STORIES = [
         sees="AUTH's reply in place of its own",
         happens=renewed_token(by_redis_py),
         leaked=b"OK",
-        ours="ConnectionError",
-        means="the connection is closed, and who is at work is told",
+        ours=b"mine",
+        means="nothing is sent where somebody is at work",
     ),
     Story(
         name="client-side cache",
