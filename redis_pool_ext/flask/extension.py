@@ -11,7 +11,7 @@ from .. import process, scope
 from ..config import ConfigError, PoolConfig, Problem, read_settings
 from ..pool import RedisPool
 from ..shared import SharedRedis
-from . import contexts, unavailable
+from . import alias, contexts, unavailable
 from .on_g import put_on_g
 from .proxy import current_redis
 from .state import EXTENSION, AppState, configs_of_current_app, find_state, state_of_current_app
@@ -56,6 +56,7 @@ class FlaskRedisPool:
                 "FlaskRedisPool were made for it; import and use the first one"
             )
         state = AppState.of(app, _read_config(app))
+        alias.follow(app, state.configs)
         unavailable.register(app)
         contexts.follow(app)
         if state.find_default is not None:
