@@ -29,6 +29,10 @@ collect_ignore = [
     )
     if find_spec(library) is None
 ]
+# All of them or none: `tox -e stack` asks for this folder, and fails where it is not collected.
+STACK = ("celery", "channels_redis", "dramatiq", "flask_caching", "flask_limiter", "flask_session")
+if not all(find_spec(library) for library in (*STACK, "flask_redis", "huey", "rq")):
+    collect_ignore.append("stack")
 
 
 # These need a process to themselves: they fork in C, and a thread of somebody else's (say one
