@@ -1,4 +1,4 @@
-"""A Flask application with all that keeps its data in Redis, on one pool; and what it is seen by."""
+"""A Flask application with all that keeps its data in Redis, on one pool; and who looks at it."""
 
 from __future__ import annotations
 

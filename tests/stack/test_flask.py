@@ -98,7 +98,7 @@ def test_streamed_response_goes_on_with_the_connection(app: Flask, admin: redis.
         chunks = response.iter_encoded()
         assert next(chunks) == b"2 "
         assert pool.stats().in_use == 1
-        assert [chunk for chunk in chunks][0] == b"42 "  # noqa: RUF015
+        assert list(chunks)[0] == b"42 "  # noqa: RUF015
         response.close()
     assert len({who for who, _ in heard}) == 1
     assert (pool.stats().in_use, pool.stats().acquired) == (0, 2)
