@@ -17,6 +17,7 @@ from flask_session import Session
 
 from redis_pool_ext import RedisPool
 from redis_pool_ext.flask import FlaskRedisPool, current_redis
+from tests.support.threads import spawn
 
 NAME = "shop"  # of its connections, on the server
 
@@ -147,7 +148,6 @@ class Watch:
         self._admin = admin
         self._me = str(admin.client_id())
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
         self.looks = self.peak = 0
         self.names: dict[str, int] = {}
 
@@ -160,9 +160,9 @@ class Watch:
                 self.names[name] = max(self.names.get(name, 0), others.count(name))
 
     def __enter__(self) -> Watch:
-        self._thread.start()
+        self._thread = spawn(self._look)
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self._is_over.set()
-        self._thread.join(20)
+        self._thread.result()
