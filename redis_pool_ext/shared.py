@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any, Self
 
@@ -136,7 +137,7 @@ class SharedRedis(_Shared, redis.Redis):
     def _here(self) -> Any:
         client = client_of(self._find_pool())
         if self._callbacks is not None:
-            client = client.client()  # on the same connection, and nobody else's
+            client = copy(client)  # the same lease or pool, and nobody else's callbacks
             client.response_callbacks = self._callbacks
         return client
 

@@ -28,9 +28,10 @@ get_redis().ping()
 def tells(number):
     client = get_redis()
     ids = {client.client_id() for _ in range(5)}
+    mine = f"{number} {os.urandom(8).hex()}"
     for turn in range(50):
-        client.set(f"mine {number}", turn)
-        assert int(client.get(f"mine {number}")) == turn
+        client.set(mine, turn)
+        assert int(client.get(mine)) == turn
     return [os.getpid(), len(ids), get_pool().stats().in_use, get_pool().max_connections]
 """
 
@@ -39,14 +40,15 @@ WEB = """
 import json, threading
 from concurrent.futures import ThreadPoolExecutor
 import tasks
+from contextlib import nullcontext
 from redis_pool_ext import get_pool, get_redis, lease_scope
 
 start = threading.Barrier(8)
 
 def request(number):
-    start.wait(20)
     for _ in range(5):
-        with lease_scope("request"):
+        start.wait(20)
+        with {scope}:
             get_redis().ping()
             result = tasks.tells.delay(number)
             assert get_redis().ping()   # the lease is no subscription by now
@@ -68,10 +70,13 @@ def folder(tmp_path: Path, url: str) -> Folder:
     return made
 
 
-def test_enqueuing_takes_what_the_page_says(folder: Folder, admin: redis.Redis, watch: Watch):
+@pytest.mark.parametrize("scope", ["lease_scope('request')", "nullcontext()"])
+def test_enqueuing_takes_what_the_page_says(
+    folder: Folder, admin: redis.Redis, watch: Watch, scope: str
+):
     """Eight threads: two pools within their bounds, and kombu within `broker_pool_limit`."""
     with watch:
-        folder.run("-c", WEB.format(end="id"))
+        folder.run("-c", WEB.format(scope=scope, end="id"))
 
     assert admin.llen("celery") == 8 * 5
     assert watch.names[""] <= 2 * BROKER_POOL_LIMIT
@@ -83,7 +88,7 @@ def test_tasks_of_a_forking_worker_hold_one_connection_each(
 ):
     """The parent has used the pool before it forks, and no child meets its connections."""
     with folder.running(*WORKER), watch:
-        said = folder.run("-c", WEB.format(end="get(timeout=20)"))
+        said = folder.run("-c", WEB.format(scope="lease_scope('request')", end="get(timeout=20)"))
         wait_until(lambda: admin.llen("celery") == 0)
     answers, in_use, results = json.loads(said)
 
