@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any
@@ -15,6 +14,7 @@ from flask.views import MethodView
 import redis_pool_ext
 from redis_pool_ext import ConfigError, RedisPool, get_pool, get_redis
 from redis_pool_ext.flask import FlaskRedisPool, current_redis, redis_alias
+from tests.support.threads import wait_until
 
 from .support import TIMEOUT
 
@@ -26,7 +26,7 @@ def make(url: str, **aliases: int) -> Flask:
         alias: {
             "URL": url,
             "MAX_CONNECTIONS": size,
-            "TIMEOUT": TIMEOUT,
+            "TIMEOUT": 20,  # a slow machine's dial
             "OPTIONS": {"client_name": alias},
         }
         for alias, size in aliases.items()
@@ -274,7 +274,8 @@ def test_slow_views_starve_themselves_only(url: str, admin: redis.Redis):
     with ThreadPoolExecutor(2) as executor:
         waiting = [executor.submit(visit) for _ in range(2)]
         try:
-            until(lambda: blocked() == 2)
+            wait_until(lambda: blocked() == 2)
+            reports.timeout = TIMEOUT
             refused = app.test_client().get("/slow")
             assert refused.status_code == 503
             assert [get(app) for _ in range(20)] == ["default"] * 20
@@ -297,15 +298,6 @@ def test_answer_of_an_exhausted_pool_says_which(app, caplog):
     app.get("/")(redis_alias("reports")(name_of_current))
     with pool_of(app, "reports").lease() as other:
         other.ping()
+        pool_of(app, "reports").timeout = TIMEOUT
         assert get(app) == "reports"
     assert any(text.startswith("reports: answered 503 to GET /") for text in caplog.messages)
-
-
-def until(condition: Any) -> None:
-    """Ask again and again, for at most ten seconds."""
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.005)
-    raise AssertionError(condition)

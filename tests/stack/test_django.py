@@ -19,7 +19,7 @@ settings.configure(
         "redis_pool_ext.django.middleware.RedisPoolMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
     ],
-    REDIS_POOLS={"default": {"URL": os.environ["REDIS_URL"], "MAX_CONNECTIONS": 2, "TIMEOUT": 0.1}},
+    REDIS_POOLS={"default": {"URL": os.environ["REDIS_URL"], "MAX_CONNECTIONS": 2, "TIMEOUT": 20}},
     CACHES={"default": {"BACKEND": "redis_pool_ext.django.cache.RedisPoolCache"}},
     SESSION_ENGINE="django.contrib.sessions.backends.cache",
     RQ_QUEUES={"default": {"URL": "redis://nobody.invalid/0"}},
@@ -65,6 +65,7 @@ print(get_pool().stats().created, get_pool().stats().in_use)
 REFUSED = """
 with get_pool().lease() as one, get_pool().lease() as other:
     one.ping(), other.ping()
+    get_pool().timeout = 0.1
     print(Client().get("/").status_code)
 """
 
