@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import redis
@@ -24,6 +24,7 @@ __all__ = [
     "on_configure",
     "pool_for",
     "pools",
+    "unknown",
 ]
 
 Configs = Mapping[str, PoolConfig]
@@ -76,7 +77,7 @@ def config_for(alias: str) -> PoolConfig:
         configs = source()
         if configs is not None and alias in configs:
             return configs[alias]
-    raise ConfigError([_unknown(alias)])
+    raise ConfigError([unknown(alias, (name for source in _sources for name in source() or ()))])
 
 
 def get_redis(alias: str = "default") -> redis.Redis:
@@ -137,11 +138,11 @@ def _process_configs() -> Configs | None:
 _sources: list[Source] = [_process_configs]
 
 
-def _unknown(alias: str) -> Problem:
+def unknown(alias: str, known: Iterable[str]) -> Problem:
+    """Return what is wrong with an alias that is not among the known ones."""
     path = f"REDIS_POOLS[{alias!r}]"
-    known = [name for source in _sources for name in source() or ()]
-    if known:
-        return Problem("E008", path, "is not configured", f"known are {', '.join(sorted(known))}")
+    if names := ", ".join(sorted(known)):
+        return Problem("E008", path, "is not configured", f"known are {names}")
     hint = (
         "set REDIS_POOLS in Django's settings or in the Flask app's config, or call "
         f"redis_pool_ext.configure({{{alias!r}: 'redis://localhost:6379/0'}})"

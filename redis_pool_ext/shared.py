@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import redis
-from redis.client import Monitor, PubSub
+from redis.client import CaseInsensitiveDict, Monitor, PubSub
 
 from .connection import GuardedConnection
-from .errors import RedisPoolError
 from .facade import Facade
 from .interface import ConnectionPoolInterface
 from .pool import RedisPool
@@ -35,10 +35,26 @@ def shared_redis(alias: str = "default") -> SharedRedis:
     Each use is one of `get_redis(alias)`, which looks the alias up then, and raises what
     that raises. For a library that wants a pool, its `connection_pool` is one of that kind.
     """
-    return SharedRedis(partial(get_pool, alias))
+    return SharedRedis(find_pool=partial(get_pool, alias))
 
 
-class SharedPool(Facade, ConnectionPoolInterface):
+class _Shared:
+    """Has nothing of its own but how to find the pool, so it is its own copy."""
+
+    _find_pool: FindPool
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        # That of a configuration: a real one would copy a Flask application along.
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class SharedPool(_Shared, Facade, ConnectionPoolInterface):
     """The lease's pool of one inside a scope, the process's pool outside; decided at each use."""
 
     def __init__(self, find_pool: FindPool) -> None:
@@ -48,6 +64,11 @@ class SharedPool(Facade, ConnectionPoolInterface):
     def pool(self) -> RedisPool:  # type: ignore[override]  # found, not kept
         """The process's pool, as the settings that hold right here have it."""
         return self._find_pool()
+
+    @property
+    def connection_kwargs(self) -> dict[str, Any]:
+        """A copy of the pool's: RQ's worker writes its own `socket_timeout` there."""
+        return dict(self.pool.connection_kwargs)
 
     def get_connection(
         self, command_name: str | None = None, *keys: Any, **options: Any
@@ -87,12 +108,13 @@ class SharedPool(Facade, ConnectionPoolInterface):
     def close(self) -> None:
         """Do nothing, as `disconnect`."""
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
 
+class SharedRedis(_Shared, redis.Redis):
+    """A `redis.Redis` that has no connection of its own: each use is one of the client right here.
 
-class SharedRedis(redis.Redis):
-    """A `redis.Redis` that has nothing of its own: each use is one of the client right here."""
+    Called as redis-py's class is, with redis-py's arguments, it makes a plain `redis.Redis`:
+    libraries make another client of the same class, for another process.
+    """
 
     # What redis-py's methods look at. Its constructor would ask for the pool, whose settings
     # may not be known yet where this is made.
@@ -100,12 +122,24 @@ class SharedRedis(redis.Redis):
     auto_close_connection_pool = False
     _single_connection_client = False
 
-    def __init__(self, find_pool: FindPool) -> None:
+    _callbacks: Any = None  # where it was given some: those for replies, its own ones among them
+
+    def __new__(cls, *args: Any, find_pool: FindPool | None = None, **kwargs: Any) -> Any:  # noqa: D102
+        return redis.Redis(*args, **kwargs) if find_pool is None else super().__new__(cls)
+
+    def __init__(self, *, find_pool: FindPool) -> None:
         self._find_pool = find_pool
         self.connection_pool = SharedPool(find_pool)  # type: ignore[assignment]  # one to redis-py
 
+    def __reduce__(self) -> Any:
+        return partial(type(self), find_pool=self._find_pool), ()
+
     def _here(self) -> Any:
-        return client_of(self._find_pool())
+        client = client_of(self._find_pool())
+        if self._callbacks is not None:
+            client = copy(client)  # the same lease or pool, and nobody else's callbacks
+            client.response_callbacks = self._callbacks
+        return client
 
     # `execute_command` stays redis-py's: tracing tools wrap it.
     def _execute_command(self, *args: Any, **options: Any) -> Any:
@@ -125,19 +159,18 @@ class SharedRedis(redis.Redis):
 
     def client(self) -> SharedRedis:
         """Return another client of this kind."""
-        return type(self)(self._find_pool)
+        return type(self)(find_pool=self._find_pool)
 
     @property
     def response_callbacks(self) -> Any:  # type: ignore[override]  # found, not kept
-        """Those of the client right here."""
+        """Those of the client right here, or its own."""
         return self._here().response_callbacks
 
     def set_response_callback(self, command: str, callback: Any) -> None:
-        """Raise `RedisPoolError`: set it on the client of a request, or of a pool."""
-        raise RedisPoolError(
-            f"a shared client has no response callbacks of its own ({command} was to get one); "
-            "set it on get_redis(), or on pool.client for all that borrow per command"
-        )
+        """Set a callback for this object alone; `json()`, `ts()`, `bf()` ... do so."""
+        if self._callbacks is None:
+            self._callbacks = CaseInsensitiveDict(self._here().response_callbacks)
+        self._callbacks[command] = callback
 
     def close(self) -> None:
         """Do nothing: there is nothing of its own, and others go on using the pool."""
@@ -145,6 +178,3 @@ class SharedRedis(redis.Redis):
     def __del__(self) -> None:
         # redis-py's would close the client.
         pass
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"

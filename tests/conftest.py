@@ -29,6 +29,13 @@ collect_ignore = [
     )
     if find_spec(library) is None
 ]
+# All of them or none: `tox -e stack` asks for this folder, and fails where it is not collected.
+STACK = (
+    *("celery", "channels_redis", "django_rq", "dramatiq", "flask_caching", "flask_limiter"),
+    *("flask_redis", "flask_session", "huey", "rest_framework", "rq"),
+)
+if not all(find_spec(library) for library in STACK):
+    collect_ignore.append("stack")
 
 
 # These need a process to themselves: they fork in C, and a thread of somebody else's (say one

@@ -205,3 +205,53 @@ def test_no_block_of_the_page_is_left_out():
 
     assert len(of_kind("file")) == len(VIEWS) + 2
     assert files == {"# settings.py", "# views.py", "# views.py, under WSGI", "# test_hits.py"}
+
+
+# -- docs/several-pools.md -------------------------------------------------------------------
+
+SEVERAL = DOCS / "several-pools.md"
+
+
+@pytest.mark.parametrize("text", ["release()", '"HOLD": "command"'])
+def test_lease_lets_go_as_the_comments_say(url, text: str):
+    """Early, or after each command."""
+    block = block_with(SEVERAL, text)
+
+    assert run(block, url).splitlines() == said(block)
+
+
+ASK_BOTH = """
+async def ask():
+    urls.urlpatterns.append(path("report", views.Report.as_view()))
+    print(Client().get("/").content, (await AsyncClient().get("/report")).content)
+    from redis_pool_ext import get_async_pool, get_pool
+    for get in (get_pool, get_async_pool):
+        print([get(alias).stats().acquired for alias in ("default", "reports")])
+asyncio.run(ask())
+"""
+
+
+def test_views_of_django_are_on_the_pool_that_they_name(url):
+    """A function and a class, sync and async, in a project with the page's settings."""
+    pytest.importorskip("django")
+    settings = block_with(README, "# settings.py") + block_with(SEVERAL, "# settings.py")
+    program = project(settings, block_with(SEVERAL, "# views.py"), ASK_BOTH)
+
+    assert run(program, url).splitlines()[1:] == ["b'1' b'2'", "[0, 1]", "[0, 1]"]
+
+
+def test_view_of_flask_is_on_the_pool_that_it_names(url):
+    """The default pool is not touched."""
+    pytest.importorskip("flask")
+    ask = """
+print(app.test_client().get("/").text)
+with app.app_context():
+    from redis_pool_ext import get_pool
+    print([get_pool(alias).stats().acquired for alias in ("default", "reports")])
+"""
+    assert run(block_with(SEVERAL, "@app.get") + ask, url) == "1\n[0, 1]\n"
+
+
+def test_no_block_of_several_pools_is_left_out():
+    """All of them are run above."""
+    assert len(blocks(SEVERAL)) == 5

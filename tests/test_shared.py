@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -18,7 +20,6 @@ from redis_pool_ext import (
     ConnectionPoolTimeoutError,
     LeaseError,
     RedisPool,
-    RedisPoolError,
     get_pool,
     get_redis,
     lease_scope,
@@ -213,18 +214,70 @@ def test_it_is_a_redis_client_and_says_so(pool):
     """Libraries ask with isinstance(), for the encoder, and for the connection's arguments."""
     assert isinstance(client, redis.Redis)
     assert client.get_encoder().encode("a") == b"a"
-    assert client.get_connection_kwargs() is pool.connection_kwargs
+    assert client.get_connection_kwargs() == pool.connection_kwargs
     assert client.client().ping()
     assert repr(client) == "<SharedRedis>"
     assert repr(client.connection_pool) == "<SharedPool>"
     assert bool(client.connection_pool)
 
 
-def test_response_callback_is_refused(pool):
-    """It would be everybody's, or nobody's."""
-    with pytest.raises(RedisPoolError, match=r"GET.*get_redis"):
-        client.set_response_callback("GET", str)
-    assert client.response_callbacks
+@pytest.mark.parametrize("scope", [lease_scope, nullcontext], ids=["in a scope", "outside"])
+def test_response_callback_is_its_own(pool, scope):
+    """Nobody else's replies change, and its pipelines have it as well."""
+    own = shared_redis()
+    own.set_response_callback("GET", lambda reply, **_: reply and reply.decode())
+    with scope():
+        own.set("key", "value")
+        assert own.get("key") == "value"
+        assert own.pipeline().get("key").execute() == ["value"]
+        assert client.get("key") == get_redis().get("key") == b"value"
+        assert pool.stats().created == 1
+    assert client.response_callbacks is not own.response_callbacks
+
+
+@pytest.mark.parametrize("module", ["json", "ft", "ts", "bf", "cf", "cms", "topk", "tdigest"])
+def test_commands_of_a_module_are_to_be_had(pool, module):
+    """redis-py sets response callbacks for them on the client that it is asked for."""
+    assert getattr(shared_redis(), module)().client
+    with lease_scope():
+        assert getattr(shared_redis(), module)().client
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy], ids=["shallow", "deep"])
+def test_copy_is_the_same_object(duplicate):
+    """Libraries copy the configuration that it stands in."""
+    assert duplicate({"SESSION_REDIS": client})["SESSION_REDIS"] is client
+    assert duplicate([client.connection_pool])[0] is client.connection_pool
+
+
+def test_pickled_it_finds_the_pool_of_the_same_alias(pool):
+    """It looks the alias up where it arrives, in a child process say."""
+    arrived, its_pool = pickle.loads(pickle.dumps((client, client.connection_pool)))
+
+    assert arrived.ping()
+    assert its_pool.pool is pool
+
+
+def test_same_class_with_arguments_of_redis_py_is_a_plain_client(pool, url):
+    """RQ makes a client of the same class for its other processes, on a pool of their own."""
+    kind, kwargs = type(client), client.connection_pool.connection_kwargs
+    plain = redis.ConnectionPool(connection_class=client.connection_pool.connection_class, **kwargs)
+
+    for made in (kind(connection_pool=plain), kind.from_url(url), kind(kwargs["host"])):
+        assert type(made) is redis.Redis
+        made.connection_pool.disconnect()
+    with kind(connection_pool=plain) as made:
+        assert made.ping()
+    plain.disconnect()
+    assert pool.stats().created == 0
+
+
+def test_what_a_library_writes_to_the_arguments_stays_its_own(pool):
+    """RQ's worker sets a `socket_timeout` of minutes there; it would be everybody's."""
+    client.connection_pool.connection_kwargs.update(socket_timeout=415)
+
+    assert "socket_timeout" not in pool.connection_kwargs
+    assert "socket_timeout" not in client.connection_pool.connection_kwargs
 
 
 def test_wrapped_execute_command_sees_each_command(pool, monkeypatch):

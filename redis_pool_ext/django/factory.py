@@ -7,7 +7,6 @@ changes. django-redis is not imported here: it asks for two methods.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..config import PoolConfig, read_settings
 from ..problems import shown
-from ..process import get_pool
-from ..shared import SharedRedis
+from ..shared import SharedRedis, shared_redis
 from .handover import SETTING
 
 __all__ = ["ConnectionFactory"]
@@ -59,7 +57,7 @@ class ConnectionFactory:
 
     def connect(self, url: str) -> SharedRedis:
         """Return the client for a LOCATION."""
-        return SharedRedis(partial(get_pool, _alias_of(url)))
+        return shared_redis(_alias_of(url))
 
     def disconnect(self, connection: Any) -> None:
         """Do nothing (`DJANGO_REDIS_CLOSE_CONNECTION`): the connections are everybody's."""

@@ -11,7 +11,7 @@ from .. import process, scope
 from ..config import ConfigError, PoolConfig, Problem, read_settings
 from ..pool import RedisPool
 from ..shared import SharedRedis
-from . import contexts, unavailable
+from . import alias, contexts, unavailable
 from .on_g import put_on_g
 from .proxy import current_redis
 from .state import EXTENSION, AppState, configs_of_current_app, find_state, state_of_current_app
@@ -19,6 +19,13 @@ from .state import EXTENSION, AppState, configs_of_current_app, find_state, stat
 __all__ = ["FlaskRedisPool"]
 
 _SETTING = "app.config['REDIS_POOLS']"
+
+_WHICH_APP = """\
+Working outside of application context.
+
+This FlaskRedisPool was set up for several apps, and their default pools differ. Wrap what
+needs one of them in `with app.app_context():`, the init_app of another extension too.\
+"""
 
 
 class FlaskRedisPool:
@@ -49,6 +56,7 @@ class FlaskRedisPool:
                 "FlaskRedisPool were made for it; import and use the first one"
             )
         state = AppState.of(app, _read_config(app))
+        alias.follow(app, state.configs)
         unavailable.register(app)
         contexts.follow(app)
         if state.find_default is not None:
@@ -70,18 +78,29 @@ class FlaskRedisPool:
         """A client for other extensions, which keep it: Flask-Session, Flask-Caching, ...
 
         In a request each use is one of `current_redis`, so all of them share its connection;
-        elsewhere a command borrows one. Outside of an app context it is that of the app that
-        this instance was set up with, if there is one and no more; else `RuntimeError`.
+        elsewhere a command borrows one. Outside of an app context it is that of the apps that
+        this instance was set up with, if they have one and the same pool; else `RuntimeError`.
         """
-        return SharedRedis(self._find_pool)
+        return SharedRedis(find_pool=self._find_pool)
 
     def _find_pool(self) -> RedisPool:
-        state = find_state()
-        if state is None and len(self._apps) == 1:
-            state = next(iter(self._apps)).extensions[EXTENSION]
-        if state is None:
-            state = state_of_current_app()  # which says what is missing
+        state = find_state() or self._state_of_its_apps()
         return process.get_pool() if state.find_default is None else state.find_default()
+
+    def _state_of_its_apps(self) -> AppState:
+        """Return what all its apps agree on, as those of one factory do: tests make many."""
+        states = [app.extensions[EXTENSION] for app in list(self._apps)]
+        if len({state.configs.get("default") for state in states}) == 1:
+            return states[0]  # type: ignore[no-any-return]
+        if states:
+            raise RuntimeError(_WHICH_APP)
+        return state_of_current_app()  # which says what is missing
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a FlaskRedisPool and its client stay in the process of their apps; what goes to "
+            "another process takes redis_pool_ext.shared_redis()"
+        )
 
     def __repr__(self) -> str:
         configs = configs_of_current_app()

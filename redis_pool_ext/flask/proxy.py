@@ -6,15 +6,20 @@ import redis
 from werkzeug.local import LocalProxy
 
 from ..process import client_of, get_redis
-from .state import state_of_current_app
+from .on_g import chosen_pool
+from .state import find_state_and_g, state_of_current_app
 
 __all__ = ["current_redis"]
 
 
 def _leased_client() -> redis.Redis:
-    find_default = state_of_current_app().find_default
-    return get_redis() if find_default is None else client_of(find_default())
+    state, own = find_state_and_g()
+    if state is None:
+        state = state_of_current_app()  # which says what is missing
+    find_pool = chosen_pool(own) or state.find_default
+    return get_redis() if find_pool is None else client_of(find_pool())
 
 
-# The leased client of the pool "default", as `g.redis`; importable from anywhere.
+# The leased client of the pool "default", or of the one that the view has chosen, as
+# `g.redis`; importable from anywhere.
 current_redis: redis.Redis = LocalProxy(_leased_client)  # type: ignore[assignment]

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
-from flask import Flask, current_app, has_app_context
+from flask import Flask, has_app_context
+from flask.ctx import AppContext
+from flask.globals import app_ctx
 
 from ..config import PoolConfig
 from ..pool import RedisPool
 from ..process import pool_for
 
-__all__ = ["EXTENSION", "AppState", "configs_of_current_app", "find_state", "state_of_current_app"]
+__all__ = [
+    "EXTENSION",
+    "AppState",
+    "configs_of_current_app",
+    "find_state",
+    "find_state_and_g",
+    "state_of_current_app",
+]
 
 # Not "redis": flask-redis has that one.
 EXTENSION = "redis_pool_ext"
@@ -71,5 +80,13 @@ def find_state() -> AppState | None:
     """Return the current app's state; None outside of an app context, and without `init_app`."""
     if not has_app_context():
         return None
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy is slow
-    return app.extensions.get(EXTENSION)
+    context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]  # the proxy is slow
+    return context.app.extensions.get(EXTENSION)
+
+
+def find_state_and_g() -> tuple[AppState | None, dict[str, Any]]:
+    """Return what `find_state` does, and what is on `g`, in the time of one look."""
+    if not has_app_context():
+        return None, {}
+    context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]  # the proxy is slow
+    return context.app.extensions.get(EXTENSION), vars(context.g)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import weakref
@@ -272,11 +273,26 @@ def test_shared_client_of_two_apps_must_be_told_which(url):
     for app in apps:
         own.init_app(app)
     kept = own.client
-    with pytest.raises(RuntimeError, match="outside of application context"):
+    with pytest.raises(RuntimeError, match="their default pools differ"):
         kept.ping()
     for n, app in enumerate(apps, 1):
         with app.app_context():
             assert kept.client_getname() == f"app{n}"
+
+
+def test_shared_client_of_apps_with_the_same_pool_works_outside_of_their_contexts(url):
+    """A factory that is called for each test makes many apps, which do not go at once."""
+    own = FlaskRedisPool()
+    apps = [app_with({"default": url}) for _ in range(2)]
+    for app in apps:
+        own.init_app(app)
+    assert own.client.ping()
+
+
+def test_shared_client_of_an_app_is_not_pickled():
+    """The message says what goes to another process instead."""
+    with pytest.raises(TypeError, match=r"shared_redis\(\)"):
+        pickle.dumps(FlaskRedisPool().client)
 
 
 def test_shared_client_of_an_app_without_default_says_so(url):

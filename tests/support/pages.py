@@ -88,12 +88,12 @@ settings = types.ModuleType("settings")
 exec({settings!r}, vars(settings))
 settings.ROOT_URLCONF, settings.ALLOWED_HOSTS = "urls", ["*"]
 settings.DEFAULT_CHARSET = "utf-8"
-views = types.ModuleType("views")
-exec({views!r}, vars(views))
 sys.modules["settings"] = settings
 import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
 django.setup()
+views = types.ModuleType("views")
+exec({views!r}, vars(views))
 from django.urls import path
 urls = types.ModuleType("urls")
 urls.urlpatterns = [path("", views.index)]
