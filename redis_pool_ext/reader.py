@@ -13,6 +13,7 @@ from redis.connection import Connection
 
 from .problems import ConfigError, Problem, did_you_mean, shown
 from .rules import OPTION_RULES, POOL_RULES, REDIS_PY_ARGUMENTS, Rule, arguments_of
+from .sentinel_settings import sentinel_problems
 from .urls import ParsedUrl, example_for, hide_secrets, read_url
 
 __all__ = [
@@ -234,6 +235,7 @@ class Reader:
             message = f"{chosen.__name__} is not a {expected.__name__}, as the URL asks for"
             path = self._names.option("connection_class")
             self.add("E004", path, message, "leave it out, or change the URL's scheme")
+        self.problems += sentinel_problems(found, self._names.option)
         if found.get("credential_provider") and (found.get("username") or found.get("password")):
             path = self._names.option("credential_provider")
             message = "contradicts the user name or password that is given as well"

@@ -14,6 +14,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 import redis
 from redis.connection import SSLConnection, UnixDomainSocketConnection
 
+from .sentinel import SentinelConnection, SentinelSSLConnection
+
 __all__ = ["SCHEMES", "Address", "ParsedUrl", "example_for", "hide_secrets", "read_url"]
 
 Address = tuple[str, int]  # host, port
@@ -27,9 +29,9 @@ SCHEMES = (*_ONE, *(f"{scheme}+{kind}" for kind in _SEVERAL for scheme in ("redi
 # Query values that may be shown; a name that is not here may be a misspelt `password`.
 _SHOWN_QUERY = frozenset({
     "db", "decode_responses", "hold", "max_connecting", "max_connections", "max_waiting",
-    "protocol", "socket_connect_timeout", "socket_timeout", "timeout",
+    "protocol", "role", "socket_connect_timeout", "socket_timeout", "timeout",
 })  # fmt: skip
-_HARMLESS_VALUE = re.compile(r"[\d.]{1,10}|true|false|yes|no|request|command")
+_HARMLESS_VALUE = re.compile(r"[\d.]{1,10}|true|false|yes|no|request|command|master|replica")
 
 _ADDRESS = re.compile(r"(?:\[[\da-fA-F:.]+(?:%25[\w.-]+)?\]|[\w.%-]*)(?::\d{0,5})?")
 # A Sentinel takes only these signs in the name of what it looks after.
@@ -240,6 +242,10 @@ def _class_for(scheme: str) -> type[Any]:
         return redis.Connection
     if scheme == "fakeredis":
         return _fake()
+    if scheme == "redis+sentinel":
+        return SentinelConnection
+    if scheme == "rediss+sentinel":
+        return SentinelSSLConnection
     raise ValueError(f"{scheme}:// is not supported yet")
 
 

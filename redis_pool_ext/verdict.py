@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 import redis
+from redis.sentinel import MasterNotFoundError
 
 __all__ = ["REFUSED", "UNREACHABLE", "Verdict", "judge", "without_secrets", "without_traceback"]
 
@@ -25,7 +26,7 @@ UNREACHABLE = (
     OSError,
 )
 # What the server, or something in its place, has said, and that is not "no room".
-_NOT_SERVING = (redis.BusyLoadingError, redis.exceptions.InvalidResponse)
+_NOT_SERVING = (redis.BusyLoadingError, redis.exceptions.InvalidResponse, MasterNotFoundError)
 
 # Seconds. A dial that was given less, and less than its pool's whole timeout, was cut
 # short by its caller's deadline.

@@ -19,13 +19,19 @@ from redis_pool_ext import ConfigError, PoolConfig, RedisPool, urls
 from redis_pool_ext.config import check_pool_arguments, find_problems, read_settings
 
 URL = "redis://localhost:6379/0"
+BY_SENTINEL = "redis+sentinel://h/mymaster"
 SECRET = "hunter2"
 
 
 @pytest.fixture
 def _any_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each scheme be read, whatever connects to it."""
-    monkeypatch.setattr(urls, "_class_for", lambda _scheme: redis.Connection)
+    """Let each scheme be read, those too that nothing connects to yet."""
+    known = urls._class_for
+    monkeypatch.setattr(
+        urls,
+        "_class_for",
+        lambda scheme: redis.Connection if "cluster" in scheme else known(scheme),
+    )
 
 
 def read_one(entry: object) -> PoolConfig:
@@ -317,6 +323,30 @@ WRONG_SETTINGS = [
     ({"URL": "redis://:one@h", "OPTIONS": {"credential_provider":
       UsernamePasswordCredentialProvider("u", "two")}}, "['OPTIONS']['credential_provider']: "
      "contradicts the user name or password that is given as well; give one or the other"),
+    # a pool that asks Sentinels
+    ({"URL": BY_SENTINEL, "OPTIONS": {"role": "slave"}}, "['OPTIONS']['role']: 'slave' is not "
+     "known; use 'master' or 'replica'"),
+    ({"URL": f"{BY_SENTINEL}?role=slave"}, "['URL'] (role): 'slave' is not known; use 'master' or "
+     "'replica'"),
+    ({"OPTIONS": {"role": "replica"}}, f"['OPTIONS']['role']: {NO_OPTION}; {OWN_NAMES}"),
+    ({"URL": BY_SENTINEL, "OPTIONS": {"host": "h"}}, "['OPTIONS']['host']: contradicts the URL, "
+     "whose Sentinels say where the server is; leave it out"),
+    ({"URL": f"{BY_SENTINEL}?port=1"}, "['OPTIONS']['port']: contradicts the URL, whose Sentinels "
+     "say where the server is; leave it out"),
+    ({"URL": BY_SENTINEL, "OPTIONS": {"service_name": "other"}}, "['OPTIONS']['service_name']: "
+     f"contradicts the URL ('other' here, 'mymaster' there); {SAY_ONCE}"),
+    ({"URL": BY_SENTINEL, "OPTIONS": {"sentinel_kwargs": SECRET}}, "['OPTIONS']"
+     f"['sentinel_kwargs']: the value is not a mapping or None; {IS_OBJECT}"),
+    ({"URL": BY_SENTINEL, "OPTIONS": {"sentinel_kwargs": {"pasword": SECRET}}}, "['OPTIONS']"
+     "['sentinel_kwargs']['pasword']: is not an argument of a connection to a Sentinel; "
+     "sentinel_kwargs holds redis-py's own names; did you mean 'password'?"),
+    ({"URL": BY_SENTINEL, "OPTIONS": {"sentinel_kwargs": {"password": 5}}}, "['OPTIONS']"
+     "['sentinel_kwargs']['password']: the value is not a text (str) or None; give it as str"),
+    ({"URL": BY_SENTINEL, "OPTIONS": {"sentinel_kwargs": {"ssl_ca_certs": "f"}}}, "['OPTIONS']"
+     "['sentinel_kwargs']['ssl_ca_certs']: has no effect without TLS; add 'ssl': True beside it"),
+    ({"URL": BY_SENTINEL, "OPTIONS": {"connection_class": redis.Connection}}, "['OPTIONS']"
+     "['connection_class']: Connection is not a SentinelConnection, as the URL asks for; leave it "
+     "out, or change the URL's scheme"),
     # the URL's query
     ({"URL": "redis://h?max_conections=3"}, "['URL'] (max_conections): is not an argument of the "
      "pool or of redis-py's connection; see the pool's and redis-py's names; did you mean "
@@ -510,10 +540,14 @@ class TestEquality:
         [
             ("redis+sentinel://h1,h2/mymaster", "redis+sentinel://h1:26379,H2:26379/mymaster/"),
             ("redis+sentinel://h1/mymaster/2", "redis+sentinel://h1/mymaster?db=2"),
+            (
+                "redis+sentinel://h1/mymaster?role=replica",
+                {"URL": "redis+sentinel://h1/mymaster", "OPTIONS": {"role": "replica"}},
+            ),
             ("redis+cluster://h1:6379,[::1]", "redis+cluster://h1,[::1]:6379"),
         ],
     )
-    def test_usual_port_may_be_left_out_of_a_list(self, one: str, other: str):
+    def test_usual_port_may_be_left_out_of_a_list(self, one: str, other: object):
         """A list of addresses is compared by what it means."""
         assert read_one(one) == read_one(other)
 
@@ -525,6 +559,8 @@ class TestEquality:
             "redis+sentinel://h1/mymaster",
             "redis+sentinel://h1,h2/other",
             "redis+sentinel://h1,h2/mymaster/1",
+            "redis+sentinel://h1,h2/mymaster?role=replica",
+            "rediss+sentinel://h1,h2/mymaster",
         ],
     )
     def test_other_sentinels_or_another_service_are_another_pool(self, other: str):

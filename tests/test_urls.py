@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from redis_pool_ext import RedisPool, urls
 from redis_pool_ext.rules import OPTION_RULES, POOL_RULES
+from redis_pool_ext.sentinel import SentinelConnection, SentinelSSLConnection
 from redis_pool_ext.urls import hide_secrets, read_url
 
 SECRET = "hunter2"
@@ -55,6 +56,8 @@ class TestAddress:
             ("rediss://h", redis.SSLConnection),
             ("unix:///run/redis.sock", redis.UnixDomainSocketConnection),
             ("fakeredis://", fakeredis.FakeRedisConnection),
+            ("redis+sentinel://h/mymaster", SentinelConnection),
+            ("rediss+sentinel://h/mymaster", SentinelSSLConnection),
         ],
     )
     def test_scheme_names_the_connection_class(self, url: str, connection_class: type[Any]):
@@ -92,8 +95,13 @@ ADDRESS = r"its address is not \[user:password@\]host\[:port\]"
 
 @pytest.fixture
 def _any_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each scheme be read, whatever connects to it."""
-    monkeypatch.setattr(urls, "_class_for", lambda _scheme: redis.Connection)
+    """Let each scheme be read, those too that nothing connects to yet."""
+    known = urls._class_for
+    monkeypatch.setattr(
+        urls,
+        "_class_for",
+        lambda scheme: redis.Connection if "cluster" in scheme else known(scheme),
+    )
 
 
 @pytest.mark.usefixtures("_any_class")
@@ -262,6 +270,7 @@ class TestHiding:
             ("redis://h:6379/0", "redis://h:6379/0"),
             ("redis://u:hunter2@h:6379/0", "redis://***@h:6379/0"),
             ("rediss://hunter2@[::1]:6379/0", "rediss://***@[::1]:6379/0"),
+            ("redis+sentinel://h?role=replica", "redis+sentinel://h?role=replica"),
             ("redis://h?timeout=2&db=1", "redis://h?timeout=2&db=1"),
             ("redis://h?password=hunter2&db=1", "redis://h?password=***&db=1"),
             ("redis://h?pasword=hunter2", "redis://h?pasword=***"),
