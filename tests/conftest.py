@@ -37,6 +37,7 @@ collect_ignore = [
 ALONE = (
     "runtimes/",
     "aio/test_loops.py",
+    "sentinel/test_fork.py",
     "test_express.py",
     "test_fairness.py",
     "test_fork.py",

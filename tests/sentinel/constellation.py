@@ -88,6 +88,7 @@ class Constellation:
                 demote(replica, master)
             # A Sentinel looks at a replica that is not in sync only ten seconds later again.
             wait_until(lambda: all(map(is_in_sync, replicas)))
+            replicate(master)
             self.sentinels = introduced([Sentinel(master.port, *self._settings) for _ in range(3)])
             for sentinel in self.sentinels:
                 self._stack.enter_context(sentinel)
@@ -222,6 +223,13 @@ def demote(server: Server, master: Server) -> None:
     """Make a server a replica by hand; its clients keep their sockets."""
     with server.admin() as admin:
         admin.replicaof(master.host, str(master.port))
+
+
+def replicate(master: Server) -> None:
+    """Wait until both replicas have what was written so far; with a first sync, for a second."""
+    with master.admin() as admin:
+        admin.set("replicated", "yes")
+        assert admin.wait(2, 5000) == 2
 
 
 def is_in_sync(replica: Server) -> bool:
