@@ -45,6 +45,7 @@ class Search:
         self._refusals: list[tuple[type[Exception], str]] = []
         self._silent: list[str] = []
         self._is_late = False
+        self._was_answered = False  # by a Sentinel that knows the name
         self._master: Address | None = None
 
     def next_sentinel(self) -> tuple[Address, Deadline] | None:
@@ -53,6 +54,9 @@ class Search:
         The dial of the server has a share of the time, too.
         """
         left = self._deadline.remaining()
+        if self._was_answered:
+            is_silent = self.service.panel.is_silent
+            self._to_ask = [each for each in self._to_ask if not is_silent(each)]
         if not self._to_ask or left == 0.0:
             return None
         return self._to_ask.pop(0), Deadline(left / (len(self._to_ask) + 2))
@@ -76,6 +80,7 @@ class Search:
         """Yield which server to dial next, and until when; none that was tried before."""
         named = self.service.servers_in(answers)
         self._master = named[-1] if named else None
+        self._was_answered = self._was_answered or bool(named)
         if not named:
             self._ignorant.append(shown_address(sentinel))
         fresh = [server for server in named if server not in self._tried]
@@ -143,6 +148,7 @@ class Vote(Search):
             self._ignorant.append(shown_address(sentinel))
             return
         self._votes[named[0]] += 1
+        self._was_answered = True
         self.is_open = self._votes.keys() != {self._known}
 
     def result(self) -> Address:

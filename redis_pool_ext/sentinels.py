@@ -27,6 +27,10 @@ LONGEST_BACKOFF = 0.5
 # written there meanwhile is lost.
 LOOKS_EVERY = 0.5
 
+# Seconds for which a Sentinel that did not answer is not waited for again, if another one did:
+# in a failover that would make each look for the new master longer by its share of the time.
+SILENT_FOR = 5.0
+
 # How nobody introduces himself to a Sentinel: that were two more round trips.
 _ANONYMOUS: dict[str, Any] = (
     {"driver_info": None}
@@ -68,6 +72,11 @@ class Panel:
     def was_silent(self, address: Address) -> None:
         """Ask this one only after those that answer."""
         self._silent[address] = monotonic()
+
+    def is_silent(self, address: Address) -> bool:
+        """Tell whether this one did not answer a moment ago."""
+        since = self._silent.get(address)
+        return since is not None and monotonic() - since < SILENT_FOR
 
     def _others(self, address: Address) -> list[Address]:
         return [other for other in self._order if other != address]

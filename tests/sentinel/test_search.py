@@ -9,6 +9,7 @@ import redis
 from redis.sentinel import MasterNotFoundError
 
 from redis_pool_ext import deadline as deadlines
+from redis_pool_ext import sentinels
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.search import MAKESHIFT_FOR, Search, Vote
 from redis_pool_ext.sentinels import Address, Panel, Service, role_in
@@ -23,6 +24,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The clock of the deadlines, to be set."""
     moment = [100.0]
     monkeypatch.setattr(deadlines, "monotonic", lambda: moment[0])
+    monkeypatch.setattr(sentinels, "monotonic", lambda: moment[0])
     return moment
 
 
@@ -82,6 +84,31 @@ class TestShares:
         ((server, share),) = search.servers(C, answer(OLD))
         assert (server, share.remaining()) == (OLD, 2.0)
         assert search.next_sentinel() is None
+
+    def test_silent_one_is_not_waited_for_once_another_has_answered(self, now: list[float]):
+        """Each look for a new master would be longer by its share; after a while it is."""
+        for silent_for, asked in ((4.9, [A, C]), (5.1, [A, C, B])):
+            mine = service()
+            mine.panel.was_silent(B)
+            now[0] += silent_for
+            search = Search(mine, Deadline(1.0))
+            order = []
+            while (turn := search.next_sentinel()) is not None:
+                order.append(turn[0])
+                list(search.servers(turn[0], answer(OLD)))
+            assert order == asked
+            sentinels._panel_of.cache_clear()
+
+    def test_silent_one_is_asked_when_nobody_knows_the_name(self, now: list[float]):
+        """It may be the only one that does."""
+        mine = service()
+        mine.panel.was_silent(A)
+        search = Search(mine, Deadline(1.0))
+        order = []
+        while (turn := search.next_sentinel()) is not None:
+            order.append(turn[0])
+            list(search.servers(turn[0], [None]))
+        assert order == [B, C, A]
 
     def test_replicas_share_what_is_left(self, now: list[float]):
         """The master, their makeshift, has its share as well."""
