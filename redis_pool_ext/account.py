@@ -62,6 +62,11 @@ class Account(_Mixin):
     lender: tuple[Callable[[], Any], float]
     generation = 0
     is_looked_at = False
+    # Of a connection that was told where to go (by a Sentinel): where that is, when all of a
+    # pool go there; the seconds after which to ask again, where it is a makeshift.
+    server: tuple[str, int] | None = None
+    keep_for: float | None = None
+    is_for_reading = False  # a refused write says nothing new
     lane: Any = None  # the short way, while it is open and has one
     _may_take_short_way = False
     _should_reconnect = False  # redis-py 7 and later set it, for maintenance
@@ -72,6 +77,7 @@ class Account(_Mixin):
         self.broken = False
         self.reply_lost = False  # the last command was sent, and nobody knows whether it ran
         self.read_only = False  # the server is a replica by now: it refused a write
+        self.is_left = False  # the server is not the one to talk to any more
         self.last: Any = None  # the first argument of its holder's last command
         self._patience = 0.0  # seconds that commands on their way may block
         # Packed and not yet sent; None when somebody else packs.
@@ -168,7 +174,7 @@ class Account(_Mixin):
 
     def _refused(self, error: redis.ResponseError) -> None:
         """Note a reply that says no."""
-        if isinstance(error, ReadOnlyError):
+        if isinstance(error, ReadOnlyError) and not self.is_for_reading:
             self.turn_read_only()
         # EXECABORT ends the transaction as EXEC does.
         self._answered(refused=not isinstance(error, ExecAbortError))
@@ -176,6 +182,14 @@ class Account(_Mixin):
     def turn_read_only(self) -> None:
         """Note that the server is a replica by now, and not the one to talk to."""
         self.read_only = True
+        self.lane = None
+
+    def leave(self) -> None:
+        """Note that the server is not the one to talk to any more; callable from anywhere.
+
+        The holder's next command finds another one, or is told what was lost.
+        """
+        self.is_left = True
         self.lane = None
 
     def _wait_for_a_reply(self, longer: float) -> None:

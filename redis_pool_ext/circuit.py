@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-__all__ = ["Circuit", "ServerFull"]
+__all__ = ["BACKOFF_CAP", "Circuit", "ServerFull"]
 
 FAILURES_TO_OPEN = 3
 BACKOFF_BASE = 0.1
@@ -17,13 +17,14 @@ class Circuit:
 
     No lock of its own: every method is called under the pool's lock. No thread either:
     the first caller after the backoff is the prober, everybody else is told at once.
-    The backoff doubles from 0.1 s to 5 s; each is a random part of that ("full jitter"), so
-    that many processes do not knock together.
+    The backoff doubles from 0.1 s to `longest_backoff` seconds; each is a random part of that
+    ("full jitter"), so that many processes do not knock together.
     """
 
-    __slots__ = ("_failures", "_prober", "last_error", "next_probe")
+    __slots__ = ("_failures", "_longest_backoff", "_prober", "last_error", "next_probe")
 
-    def __init__(self) -> None:
+    def __init__(self, longest_backoff: float = BACKOFF_CAP) -> None:
+        self._longest_backoff = longest_backoff
         self._failures = 0
         self._prober: int | None = None
         self.last_error: BaseException | None = None
@@ -66,7 +67,7 @@ class Circuit:
         self.last_error = error
         steps = min(self._failures - FAILURES_TO_OPEN, 16)
         if steps >= 0:
-            backoff = min(BACKOFF_CAP, BACKOFF_BASE * 2.0**steps)
+            backoff = min(self._longest_backoff, BACKOFF_BASE * 2.0**steps)
             self.next_probe = now + random.uniform(0.0, backoff)
 
 

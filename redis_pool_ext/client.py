@@ -70,7 +70,7 @@ class LeasedPipeline(_Talking, OneTransaction, Pipeline):
         if (
             self.watching
             and isinstance(connection, GuardedConnection)
-            and not looks_alive(connection)
+            and (connection.is_left or not looks_alive(connection))
         ):
             connection.disconnect()  # seen before EXEC is sent: nothing has run
         return super().execute(raise_on_error)

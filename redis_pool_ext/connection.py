@@ -49,7 +49,7 @@ class GuardedConnection(Account, DialledConnection):
         Raises redis-py's errors of a failed connection.
         """
         super().open(deadline)
-        self.broken = self.read_only = False
+        self.broken = self.read_only = self.is_left = False
         self.lane = lane_of(self) if self._may_take_short_way else None
 
     def connect(self) -> None:

@@ -91,7 +91,7 @@ class Dialling(Waiting, Outcomes):
         except BaseException as error:
             self._dial_failed(connection, slot, error, deadline.at - began)
             raise
-        self._dialled(slot, began)
+        self._dialled(connection, slot, began)
 
     def _is_alive(self, connection: GuardedConnection, deadline: Deadline) -> bool:
         """Look at an idle connection; ask the server, too, where a look is not enough."""

@@ -25,7 +25,10 @@ class House(Protocol):
     """What the housekeeper asks of a pool."""
 
     alias: str
-    housekeeping_interval: float | None
+
+    @property
+    def round_every(self) -> float | None:
+        """Seconds between two rounds; None for none."""
 
     @property
     def is_closed(self) -> bool:
@@ -109,7 +112,7 @@ class _Housekeeper:
         with self._lock:
             due = [pool for pool, at in self._rounds.items() if at <= now]
             for pool in due:
-                self._rounds[pool] = now + (pool.housekeeping_interval or 0.0)
+                self._rounds[pool] = now + (pool.round_every or 0.0)
         return due
 
 
@@ -122,8 +125,9 @@ def look_after(pool: House) -> None:
     Not in the child of a fork that ran no hooks: Python's own locks are as the parent's
     threads have left them, and a thread that is started there may never begin.
     """
-    if pool.housekeeping_interval is not None and not _housekeeper.is_inherited:
-        _housekeeper.add(pool, pool.housekeeping_interval)
+    interval = pool.round_every
+    if interval is not None and not _housekeeper.is_inherited:
+        _housekeeper.add(pool, interval)
 
 
 def _begin_anew() -> None:

@@ -11,7 +11,7 @@ from .connection import GuardedConnection
 from .deadline import Deadline
 from .dialling import Dialling
 from .records import Slot
-from .upkeep import Upkeep
+from .upkeep import LOOK_FOR, Upkeep
 
 __all__ = ["Keeping"]
 
@@ -22,12 +22,21 @@ class Keeping(Dialling, Upkeep):
     def keep_house(self) -> None:
         """Do one round: close what is too old, fill up to `min_idle`, report leaks.
 
+        With Sentinels, also ask where the master is.
+
         The housekeeper's thread calls this every `housekeeping_interval` seconds; where
         threads are not wanted, call it from a timer of your own.
         """
         self._begin_round()
         with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round
+            self._look_for_server()
             self._fill(self.min_idle, self._time_to_fill())
+
+    def _look_for_server(self) -> None:
+        known = self._ledger.server
+        if known is not None:
+            ask, deadline = self.connection_class.whereabouts, Deadline(LOOK_FOR)
+            self._settle_at(ask(self.connection_kwargs, known, deadline), instead_of=known)
 
     def warm_up(self, count: int | None = None, timeout: float | None = None) -> int:
         """Dial until `count` connections are idle; return how many are.

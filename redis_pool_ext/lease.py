@@ -170,9 +170,10 @@ class Lease(Holding, ConnectionPoolInterface):
         """Close a connection on which the next command would go wrong; it is dialled anew.
 
         Nothing of that command was sent yet, and no state is lost: with any on it, the
-        connection is left to fail, which is told.
+        connection is left to fail, which is told. But not to go on with a server that is
+        not the one any more: that state is lost, and told to be.
         """
-        if connection.pending:
+        if connection.pending or connection.is_left:
             # An exchange was interrupted: its late answer must not meet this command.
             connection.disconnect()
         elif not connection.marks and connection.is_connected:

@@ -70,6 +70,7 @@ class Ledger:
         self.counters = Counters()
         self.generation = 0  # connections of an older one are not used again
         self.generation_since = 0.0  # when that began (monotonic, seconds)
+        self.server: tuple[str, int] | None = None  # where that is, if somebody has to be asked
         self.doubted_at = 0.0  # when a connection last broke: older idle ones are suspect
         self.is_closed = False
         self.is_paused = False

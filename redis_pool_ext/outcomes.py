@@ -43,7 +43,6 @@ ANSWER_WITHIN = 1.0
 class Outcomes(Queueing):
     """The part of the pool that enters into the books how dials end, and who is trusted."""
 
-    connection_class: type[Any]
     connection_kwargs: dict[str, Any]
     contexts: Contexts
 
@@ -61,19 +60,52 @@ class Outcomes(Queueing):
         connection.generation = self._ledger.generation
         return monotonic()
 
-    def _dialled(self, slot: Slot, began: float) -> None:
+    def _dialled(self, connection: Account, slot: Slot, began: float) -> None:
         """Enter a dial that ended well."""
+        self._follow(connection)
         ledger = self._ledger
         with self._lock:
             now = monotonic()
             was_down = ledger.circuit.is_open
             ledger.connected(slot, now)
+            if connection.keep_for is not None:
+                slot.expires_at = min(slot.expires_at, now + connection.keep_for)
             ledger.counters.created += 1
             ledger.counters.create_seconds += now - began
             ledger.serve(now)
         self._settle()
         if was_down:
             logger.warning("%s: Redis is reached again", self.alias)
+
+    def _follow(self, connection: Account) -> None:
+        """Take the others of the pool to where a dial was sent."""
+        # One that was overtaken by later news brings none.
+        ledger = self._ledger
+        if connection.server is None or connection.generation != ledger.generation:
+            return
+        if self._settle_at(connection.server, instead_of=ledger.server):
+            connection.generation += 1  # it is of the new one; but not if that was drained since
+
+    def _settle_at(self, server: tuple[str, int], *, instead_of: tuple[str, int] | None) -> bool:
+        """Have all connections go to this server; tell whether that is news.
+
+        Does nothing when somebody else has brought later news than those that this is about.
+        """
+        ledger = self._ledger
+        with self._lock:
+            before, slots = ledger.server, ledger.slots()
+            if before != instead_of:
+                return False
+            ledger.server = server
+        is_news = before not in (None, server)
+        if is_news:
+            logger.warning("%s: the master is %s:%s now", self.alias, *server)
+            self._begin_generation("drained")
+        for slot in slots:
+            connection = slot.connection() if slot.connection is not None else None
+            if connection is not None and connection.server not in (None, server):
+                connection.leave()
+        return is_news
 
     def _dial_failed(
         self, connection: Account, slot: Slot, error: BaseException, had: float

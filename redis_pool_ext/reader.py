@@ -13,7 +13,8 @@ from redis.connection import Connection
 
 from .problems import ConfigError, Problem, did_you_mean, shown
 from .rules import OPTION_RULES, POOL_RULES, REDIS_PY_ARGUMENTS, Rule, arguments_of
-from .urls import ParsedUrl, hide_secrets, read_url
+from .sentinel_settings import sentinel_problems
+from .urls import ParsedUrl, example_for, hide_secrets, read_url
 
 __all__ = [
     "KEYS",
@@ -171,7 +172,7 @@ class Reader:
             try:
                 return read_url(url)
             except ValueError as error:
-                hint = "write it as redis://user:password@host:6379/0"
+                hint = f"write it as {example_for(url)}"
                 self.add("E006", path, f"{hide_secrets(url)!r} cannot be used: {error}", hint)
         return None
 
@@ -234,6 +235,7 @@ class Reader:
             message = f"{chosen.__name__} is not a {expected.__name__}, as the URL asks for"
             path = self._names.option("connection_class")
             self.add("E004", path, message, "leave it out, or change the URL's scheme")
+        self.problems += sentinel_problems(found, self._names.option)
         if found.get("credential_provider") and (found.get("username") or found.get("password")):
             path = self._names.option("credential_provider")
             message = "contradicts the user name or password that is given as well"

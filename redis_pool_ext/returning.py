@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from .account import READ_ONLY, Account
+from .circuit import BACKOFF_CAP, Circuit
 from .errors import LeaseError
 from .forks import getpid, here
 from .ledger import Ledger
@@ -45,6 +46,7 @@ class Returning:
     """The part of the pool that keeps the books and takes connections back."""
 
     alias: str
+    connection_class: type[Any]
     timeout: float
     max_connections: int
     max_connecting: int
@@ -71,6 +73,9 @@ class Returning:
             max_waiting=self.max_waiting,
             life=self.life,
         )
+        # Of a class whose server is soon to be found elsewhere, it is shorter.
+        longest = getattr(self.connection_class, "longest_backoff", BACKOFF_CAP)
+        ledger.circuit = Circuit(longest)
         ledger.is_closed, ledger.is_paused = closed, paused
         return threading.RLock(), ledger, os.getpid()
 

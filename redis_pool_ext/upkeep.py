@@ -11,12 +11,15 @@ from .outcomes import Outcomes
 from .records import Refusal, Slot, SlotState
 from .report import describe
 
-__all__ = ["Upkeep"]
+__all__ = ["LOOK_FOR", "Upkeep"]
 
 logger = logging.getLogger("redis_pool_ext")
 
 # Seconds that there are to fill up in, at least: callers with timeout=0 need it most.
 FILL_AT_LEAST = 1.0
+
+# Seconds that a look may take, for where the server is now: others wait for their rounds.
+LOOK_FOR = 1.0
 
 
 class Upkeep(Outcomes):
@@ -30,6 +33,16 @@ class Upkeep(Outcomes):
     def is_closed(self) -> bool:
         """Tell whether `close()` was called."""
         return self._ledger.is_closed
+
+    @property
+    def round_every(self) -> float | None:
+        """Seconds between two rounds of the housekeeper; None for none."""
+        interval = self.housekeeping_interval
+        if interval is None or self._ledger.server is None:
+            return interval
+        # Somebody knows where the server is, and is asked whether it still is there.
+        looks_every: float = self.connection_class.looks_every
+        return min(interval, looks_every)
 
     def resize(self, max_connections: int) -> None:
         """Change how many connections there may be.

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 import redis
+from redis.sentinel import MasterNotFoundError
 
 from .faults import reasons_of
 
@@ -45,7 +46,7 @@ _ADVICE: tuple[tuple[Any, str], ...] = (
     ),
 )
 # What the server, or something in its place, has said, and that is not "no room".
-_NOT_SERVING = (redis.BusyLoadingError, redis.exceptions.InvalidResponse)
+_NOT_SERVING = (redis.BusyLoadingError, redis.exceptions.InvalidResponse, MasterNotFoundError)
 
 # Seconds. A dial that was given less, and less than its pool's whole timeout, was cut
 # short by its caller's deadline.

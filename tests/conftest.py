@@ -44,6 +44,7 @@ if not all(find_spec(library) for library in STACK):
 ALONE = (
     "runtimes/",
     "aio/test_loops.py",
+    "sentinel/test_fork.py",
     "test_express.py",
     "test_fairness.py",
     "test_fork.py",

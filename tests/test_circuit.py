@@ -128,6 +128,15 @@ class PickyError(redis.ConnectionError):
 class TestLastError:
     """What those who are refused are told."""
 
+    def test_backoff_may_have_a_lower_bound(self, monkeypatch: pytest.MonkeyPatch):
+        """Where another server takes over within seconds, nobody waits for five."""
+        monkeypatch.setattr(random, "uniform", lambda _low, high: high)
+        circuit = Circuit(0.5)
+        for _ in range(20):
+            circuit.failed(NOW, DOWN)
+
+        assert circuit.next_probe == NOW + 0.5
+
     def test_last_error_is_kept_until_a_success(self):
         """It becomes the `__cause__` of the refusals."""
         circuit = run("f")

@@ -52,7 +52,7 @@ class LeasedAsyncPipeline(OneTransaction, Pipeline):  # type: ignore[misc]  # re
         if (
             self.watching
             and isinstance(connection, GuardedAsyncConnection)
-            and not looks_alive(connection)
+            and (connection.is_left or not looks_alive(connection))
         ):
             connection.cut()  # seen before EXEC is sent: nothing has run
         return await super().execute(raise_on_error)

@@ -58,7 +58,7 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
         Raises redis-py's errors of a failed connection.
         """
         await super().open(deadline)
-        self.broken = self.read_only = False
+        self.broken = self.read_only = self.is_left = False
         self.lane = lane_of_async(self) if self._may_take_short_way else None
 
     async def connect(self) -> None:

@@ -93,7 +93,7 @@ class AsyncDialling(AsyncWaiting, Outcomes):
         except BaseException as error:
             self._dial_failed(connection, slot, error, deadline.at - began)
             raise
-        self._dialled(slot, began)
+        self._dialled(connection, slot, began)
 
     async def _is_alive(self, connection: GuardedAsyncConnection, deadline: Deadline) -> bool:
         """Look at an idle connection; ask the server, too, where a look is not enough."""

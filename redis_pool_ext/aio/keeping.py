@@ -11,7 +11,7 @@ import redis
 
 from ..deadline import Deadline
 from ..records import Slot
-from ..upkeep import Upkeep
+from ..upkeep import LOOK_FOR, Upkeep
 from .connection import GuardedAsyncConnection
 from .dialling import AsyncDialling
 
@@ -29,11 +29,19 @@ class AsyncKeeping(AsyncDialling, Upkeep):
     async def keep_house(self) -> None:
         """Do one round: close what is too old, fill up to `min_idle`, report leaks.
 
-        A timer of the loop does this every `housekeeping_interval` seconds.
+        With Sentinels, also ask where the master is. A timer of the loop does this every
+        `housekeeping_interval` seconds.
         """
         self._begin_round()
         with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round
+            await self._look_for_server()
             await self._fill(self.min_idle, self._time_to_fill())
+
+    async def _look_for_server(self) -> None:
+        known = self._ledger.server
+        if known is not None:
+            ask, deadline = self.connection_class.whereabouts, Deadline(LOOK_FOR)
+            self._settle_at(await ask(self.connection_kwargs, known, deadline), instead_of=known)
 
     async def warm_up(self, count: int | None = None, timeout: float | None = None) -> int:
         """Dial until `count` connections are idle; return how many are.
@@ -67,11 +75,10 @@ class AsyncKeeping(AsyncDialling, Upkeep):
 
     def _go_round_later(self, loop: asyncio.AbstractEventLoop) -> None:
         """See that there is a next round, if there are to be any."""
-        if self.housekeeping_interval is not None and self._next_round is None:
+        interval = self.round_every
+        if interval is not None and self._next_round is None:
             # Weak: the timer keeps no pool alive.
-            self._next_round = loop.call_later(
-                self.housekeeping_interval, _go_round, weakref.ref(self), loop
-            )
+            self._next_round = loop.call_later(interval, _go_round, weakref.ref(self), loop)
 
     async def _go_round(self, loop: asyncio.AbstractEventLoop) -> None:
         try:

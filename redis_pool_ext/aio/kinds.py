@@ -16,6 +16,8 @@ from redis.retry import Retry
 
 from ..config import ConfigError, PoolConfig, Problem
 from ..rules import arguments_of
+from ..sentinel import SentinelConnection, SentinelSSLConnection
+from .sentinel import AsyncSentinelConnection, AsyncSentinelSSLConnection
 
 __all__ = ["arguments_for_asyncio"]
 
@@ -23,6 +25,8 @@ _COUNTERPARTS: dict[type[Any], type[Any]] = {
     redis.Connection: redis.asyncio.Connection,
     SSLConnection: redis.asyncio.SSLConnection,
     UnixDomainSocketConnection: redis.asyncio.UnixDomainSocketConnection,
+    SentinelConnection: AsyncSentinelConnection,
+    SentinelSSLConnection: AsyncSentinelSSLConnection,
 }
 
 

@@ -13,7 +13,9 @@ import redis
 
 from redis_pool_ext import AsyncLease, AsyncRedisPool, Lease, RedisPool
 from redis_pool_ext.aio.client import LeasedAsyncPipeline, LeasedAsyncRedis
+from redis_pool_ext.aio.sentinel import AsyncSentinelConnection, AsyncSentinelSSLConnection
 from redis_pool_ext.client import LeasedPipeline, LeasedRedis
+from redis_pool_ext.sentinel import SentinelConnection, SentinelSSLConnection
 
 TESTS = Path(__file__).parent.parent
 
@@ -37,6 +39,8 @@ PAIRS = [
     (Lease, AsyncLease),
     (LeasedRedis, LeasedAsyncRedis),
     (LeasedPipeline, LeasedAsyncPipeline),
+    (SentinelConnection, AsyncSentinelConnection),
+    (SentinelSSLConnection, AsyncSentinelSSLConnection),
 ]
 EACH_PAIR = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0].__name__)
 

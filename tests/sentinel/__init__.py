@@ -1,0 +1,1 @@
+"""Pools that ask Sentinels: three real ones, a master and two replicas, all to be mistreated."""
