@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from .urls import hide_secrets
+from .url_grammar import hide_secrets
 
 __all__ = ["ConfigError", "Problem", "did_you_mean", "shown"]
 

@@ -14,7 +14,8 @@ from redis.connection import Connection
 from .problems import ConfigError, Problem, did_you_mean, shown
 from .rules import OPTION_RULES, POOL_RULES, REDIS_PY_ARGUMENTS, Rule, arguments_of
 from .sentinel_settings import sentinel_problems
-from .urls import ParsedUrl, example_for, hide_secrets, read_url
+from .url_grammar import hide_secrets
+from .urls import ParsedUrl, example_for, read_url
 
 __all__ = [
     "KEYS",

@@ -64,7 +64,8 @@ class Search:
     def no_answer(self, sentinel: Address, error: Exception) -> None:
         """Note a Sentinel that does not answer, or does not want to."""
         self.service.panel.was_silent(sentinel)
-        clean = without_secrets(error, self.service.credentials)
+        given = self.service.credentials
+        clean = without_secrets(error, [given.get("password"), given.get("username")])
         reason = str(clean).rstrip(".") or type(clean).__name__
         self._silent.append(f"{shown_address(sentinel)} ({reason})")
         self._is_late = self._is_late or isinstance(error, redis.TimeoutError | TimeoutError)

@@ -47,6 +47,7 @@ def _ask(service: Service, sentinel: Address, deadline: Deadline) -> list[Any]:
     arguments = service.arguments_for(sentinel)
     kind = _AskingByTls if arguments.pop("ssl", False) else _Asking
     connection = kind(**arguments, redis_connect_func=converse)
+    connection.contexts = service.panel.contexts
     _asking.add(connection)
     try:
         # In the handshake: there, each single step is cut to the deadline.

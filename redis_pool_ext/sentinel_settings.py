@@ -23,7 +23,11 @@ _ARGUMENTS = {
     "username",
     *(name for name in REDIS_PY_ARGUMENTS if name.startswith("ssl_")),
 }
-_RULES: dict[str, Rule] = {**OPTION_RULES, "ssl": OPTION_RULES["decode_responses"]}
+_RULES: dict[str, Rule] = {
+    **OPTION_RULES,
+    "password": OPTION_RULES["username"],  # no function: it is asked in the middle of a search
+    "ssl": OPTION_RULES["decode_responses"],
+}
 
 
 def sentinel_problems(found: Mapping[str, Any], option: Callable[[str], str]) -> Iterator[Problem]:

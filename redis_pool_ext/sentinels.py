@@ -16,6 +16,8 @@ from typing import Any, Self
 import redis
 from redis.sentinel import MasterNotFoundError
 
+from .tls import Contexts
+
 __all__ = ["Address", "BySentinel", "Panel", "Service", "role_in", "shown_address"]
 
 # Seconds. A failover is a matter of one or two, and whoever waits for the end of a longer
@@ -52,6 +54,7 @@ class Panel:
 
     def __init__(self, addresses: tuple[Address, ...]) -> None:
         self._order = addresses
+        self.contexts = Contexts()  # by TLS, each question would read all certificates anew
         self._silent: dict[Address, float] = {}  # since when: last asked of all
 
     def in_order(self) -> list[Address]:

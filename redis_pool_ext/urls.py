@@ -7,39 +7,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-import redis
-from redis.connection import SSLConnection, UnixDomainSocketConnection
+from .schemes import class_for
+from .url_grammar import ADDRESS, PARTS, SCHEMES, SERVICE, SEVERAL, kind_of
 
-from .sentinel import SentinelConnection, SentinelSSLConnection
-
-__all__ = ["SCHEMES", "Address", "ParsedUrl", "example_for", "hide_secrets", "read_url"]
+__all__ = ["Address", "ParsedUrl", "example_for", "read_url"]
 
 Address = tuple[str, int]  # host, port
-
-# By what is behind a scheme's "+": which argument holds the addresses, and their usual port.
-_SEVERAL = {"sentinel": ("sentinels", 26379), "cluster": ("startup_nodes", 6379)}
-
-_ONE = ("redis", "rediss", "unix", "fakeredis")
-SCHEMES = (*_ONE, *(f"{scheme}+{kind}" for kind in _SEVERAL for scheme in ("redis", "rediss")))
-
-# Query values that may be shown; a name that is not here may be a misspelt `password`.
-_SHOWN_QUERY = frozenset({
-    "db", "decode_responses", "hold", "max_connecting", "max_connections", "max_waiting",
-    "protocol", "role", "socket_connect_timeout", "socket_timeout", "timeout",
-})  # fmt: skip
-_HARMLESS_VALUE = re.compile(r"[\d.]{1,10}|true|false|yes|no|request|command|master|replica")
-
-_ADDRESS = re.compile(r"(?:\[[\da-fA-F:.]+(?:%25[\w.-]+)?\]|[\w.%-]*)(?::\d{0,5})?")
-# A Sentinel takes only these signs in the name of what it looks after.
-_SERVICE = re.compile(r"/([\w.-]+)(?:/(\d{0,9}))?", re.ASCII)
-_PARTS = re.compile(
-    r"([a-z][a-z\d+.-]*://)?([^/?#]*@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?",
-    re.DOTALL | re.IGNORECASE,
-)
 
 _ENCODE = (
     "its address is not [user:password@]host[:port]; any of / ? # @ % in a password must be "
@@ -79,9 +55,9 @@ def read_url(url: str) -> ParsedUrl:
     if "#" in url:
         raise ValueError(_FRAGMENT)
     _check_path(parts)
-    options = _read_address(parts) | (_read_addresses(each) if _kind_of(scheme) else {})
+    options = _read_address(parts) | (_read_addresses(each) if kind_of(scheme) else {})
     return ParsedUrl(
-        connection_class=_class_for(scheme), options=options, query=_read_query(parts.query)
+        connection_class=class_for(scheme), options=options, query=_read_query(parts.query)
     )
 
 
@@ -89,42 +65,11 @@ def example_for(url: str) -> str:
     """Return how such a URL is written, for whoever wrote it differently."""
     scheme = url.partition("://")[0].lower()
     scheme = scheme if scheme in SCHEMES else "redis"
-    several = _SEVERAL.get(_kind_of(scheme))
+    several = SEVERAL.get(kind_of(scheme))
     if several is None:
         return "redis://user:password@host:6379/0"
     path = "/mymaster/0" if several[0] == "sentinels" else ""
     return f"{scheme}://user:password@host1:{several[1]},host2:{several[1]}{path}"
-
-
-def hide_secrets(url: str) -> str:
-    """Return the URL as it may be shown: server and database, no user and no password.
-
-    Where it cannot be told what is a password (`redis://user:password`, the host
-    forgotten; an @ behind the address), nothing is shown; and no query value is that is
-    not known to be harmless.
-    """
-    match = _PARTS.fullmatch(url)
-    assert match is not None  # the pattern takes every text
-    scheme, user, address, path, query, fragment = (part or "" for part in match.groups())
-    kind = _kind_of(scheme.removesuffix("://"))
-    addresses = address.split(",") if kind else [address]
-    if "@" in path + query + fragment or not all(map(_ADDRESS.fullmatch, addresses)):
-        return f"{scheme}***"
-    shown = scheme + ("***@" if user else "") + address
-    # Without either of these, the end of a password may stand where a service is named.
-    is_plain = kind == "sentinel" and (user or len(addresses) > 1)
-    is_shown = scheme == "unix://" or re.fullmatch(r"/?\d*", path)
-    shown += path if is_shown or (is_plain and _SERVICE.fullmatch(path)) else "/***"
-    shown += "?" + "&".join(map(_hide_parameter, query.split("&"))) if query else ""
-    return shown + ("#***" if fragment else "")
-
-
-def _hide_parameter(parameter: str) -> str:
-    name, equals, value = parameter.partition("=")
-    if not (equals and name.isidentifier()):
-        return "***"  # the rest of a password with & in it, perhaps
-    is_harmless = name in _SHOWN_QUERY and _HARMLESS_VALUE.fullmatch(value)
-    return parameter if is_harmless else f"{name}=***"
 
 
 def _split(url: str) -> SplitResult | None:
@@ -136,14 +81,14 @@ def _split(url: str) -> SplitResult | None:
         return None
     address = parts.netloc.rpartition("@")[2]
     cut_short = "@" in parts.path + parts.query + parts.fragment
-    return None if port == 0 or cut_short or not _ADDRESS.fullmatch(address) else parts
+    return None if port == 0 or cut_short or not ADDRESS.fullmatch(address) else parts
 
 
 def _split_each(url: str) -> list[SplitResult]:
     """Return the parts of a URL, once for each of its addresses. Raises `ValueError`."""
-    match = _PARTS.fullmatch(url)
+    match = PARTS.fullmatch(url)
     assert match is not None  # the pattern takes every text
-    is_list = bool(_kind_of(url.partition("://")[0]))
+    is_list = bool(kind_of(url.partition("://")[0]))
     begin, end = match.span(3)
     addresses = match[3].split(",") if is_list else [match[3]]
     each = [_split(url[:begin] + address + url[end:]) for address in addresses]
@@ -154,18 +99,13 @@ def _split_each(url: str) -> list[SplitResult]:
     return found
 
 
-def _kind_of(scheme: str) -> str:
-    """Return what is behind the + of a scheme; nothing where there is none."""
-    return scheme.partition("+")[2].lower()
-
-
 def _check_path(parts: SplitResult) -> None:
     if parts.scheme == "unix":
         if parts.netloc.rpartition("@")[2] or len(parts.path) <= 1:
             raise ValueError("a unix:// URL is the path of a socket, as in unix:///run/redis.sock")
-    elif _kind_of(parts.scheme) == "sentinel":
+    elif kind_of(parts.scheme) == "sentinel":
         # A number alone is a database, and the name before it was forgotten.
-        if not _SERVICE.fullmatch(parts.path) or parts.path[1:].isdecimal():
+        if not SERVICE.fullmatch(parts.path) or parts.path[1:].isdecimal():
             raise ValueError(
                 "its path must be the name that the Sentinels have for the service, and the "
                 "number of a database, as in /mymaster/0"
@@ -179,10 +119,10 @@ def _read_address(parts: SplitResult) -> dict[str, Any]:
     found: dict[str, Any] = {"username": parts.username, "password": parts.password}
     if parts.scheme == "unix":
         found["path"] = parts.path
-    elif not _kind_of(parts.scheme):
+    elif not kind_of(parts.scheme):
         found["host"] = parts.hostname
     options: dict[str, Any] = {name: _decode(text) for name, text in found.items() if text}
-    if parts.port is not None and not _kind_of(parts.scheme):
+    if parts.port is not None and not kind_of(parts.scheme):
         options["port"] = parts.port
     return options | _read_path(parts)
 
@@ -191,7 +131,7 @@ def _read_path(parts: SplitResult) -> dict[str, Any]:
     """Return what stands in the path: the database, and the name of a service before it."""
     options: dict[str, Any] = {}
     service, number = "", parts.path[1:]
-    if _kind_of(parts.scheme) == "sentinel":
+    if kind_of(parts.scheme) == "sentinel":
         service, _, number = number.partition("/")
         options["service_name"] = service
     if number and parts.scheme != "unix":
@@ -201,7 +141,7 @@ def _read_path(parts: SplitResult) -> dict[str, Any]:
 
 def _read_addresses(each: list[SplitResult]) -> dict[str, tuple[Address, ...]]:
     """Return the addresses as one argument, in the order in which they are written."""
-    argument, usual_port = _SEVERAL[_kind_of(each[0].scheme)]
+    argument, usual_port = SEVERAL[kind_of(each[0].scheme)]
     addresses = tuple((_decode(one.hostname or ""), one.port or usual_port) for one in each)
     if not all(host for host, _ in addresses):
         raise ValueError("there is no host in front of, between or behind its commas")
@@ -230,28 +170,3 @@ def _check_decoded(text: str) -> None:
     # unquote() puts this sign where the bytes are no text; a password would change in silence.
     if "\N{REPLACEMENT CHARACTER}" in text:
         raise ValueError("something percent-encoded in it is not UTF-8")
-
-
-def _class_for(scheme: str) -> type[Any]:
-    """Return the connection class: the one place that knows which scheme has which."""
-    if scheme == "rediss":
-        return SSLConnection
-    if scheme == "unix":
-        return UnixDomainSocketConnection
-    if scheme == "redis":
-        return redis.Connection
-    if scheme == "fakeredis":
-        return _fake()
-    if scheme == "redis+sentinel":
-        return SentinelConnection
-    if scheme == "rediss+sentinel":
-        return SentinelSSLConnection
-    raise ValueError(f"{scheme}:// is not supported yet")
-
-
-def _fake() -> type[Any]:
-    if find_spec("fakeredis") is None:
-        raise ValueError("fakeredis:// needs fakeredis: pip install 'redis-pool-ext[fakeredis]'")
-    from fakeredis import FakeRedisConnection  # optional: only for this scheme
-
-    return FakeRedisConnection

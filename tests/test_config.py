@@ -15,23 +15,12 @@ from redis.backoff import NoBackoff
 from redis.credentials import UsernamePasswordCredentialProvider
 from redis.retry import Retry
 
-from redis_pool_ext import ConfigError, PoolConfig, RedisPool, urls
+from redis_pool_ext import ConfigError, PoolConfig, RedisPool
 from redis_pool_ext.config import check_pool_arguments, find_problems, read_settings
 
 URL = "redis://localhost:6379/0"
 BY_SENTINEL = "redis+sentinel://h/mymaster"
 SECRET = "hunter2"
-
-
-@pytest.fixture
-def _any_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each scheme be read, those too that nothing connects to yet."""
-    known = urls._class_for
-    monkeypatch.setattr(
-        urls,
-        "_class_for",
-        lambda scheme: redis.Connection if "cluster" in scheme else known(scheme),
-    )
 
 
 def read_one(entry: object) -> PoolConfig:
@@ -534,7 +523,6 @@ class TestEquality:
         assert first == second
         assert hash(first) == hash(second)
 
-    @pytest.mark.usefixtures("_any_class")
     @pytest.mark.parametrize(
         ("one", "other"),
         [
@@ -551,7 +539,6 @@ class TestEquality:
         """A list of addresses is compared by what it means."""
         assert read_one(one) == read_one(other)
 
-    @pytest.mark.usefixtures("_any_class")
     @pytest.mark.parametrize(
         "other",
         [

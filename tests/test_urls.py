@@ -11,10 +11,11 @@ import redis
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redis_pool_ext import RedisPool, urls
+from redis_pool_ext import RedisPool, schemes, url_grammar
 from redis_pool_ext.rules import OPTION_RULES, POOL_RULES
 from redis_pool_ext.sentinel import SentinelConnection, SentinelSSLConnection
-from redis_pool_ext.urls import hide_secrets, read_url
+from redis_pool_ext.url_grammar import hide_secrets
+from redis_pool_ext.urls import read_url
 
 SECRET = "hunter2"
 # What a password may be made of; the signs that mean something in a URL stand in front.
@@ -72,7 +73,7 @@ class TestAddress:
 
     def test_missing_fakeredis_is_named_with_its_install(self, monkeypatch: pytest.MonkeyPatch):
         """fakeredis is optional: whoever asks for it is told how to get it."""
-        monkeypatch.setattr(urls, "find_spec", lambda _name: None)
+        monkeypatch.setattr(schemes, "find_spec", lambda _name: None)
 
         with pytest.raises(ValueError, match=r"pip install 'redis-pool-ext\[fakeredis\]'"):
             read_url("fakeredis://")
@@ -93,18 +94,6 @@ class TestAddress:
 ADDRESS = r"its address is not \[user:password@\]host\[:port\]"
 
 
-@pytest.fixture
-def _any_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each scheme be read, those too that nothing connects to yet."""
-    known = urls._class_for
-    monkeypatch.setattr(
-        urls,
-        "_class_for",
-        lambda scheme: redis.Connection if "cluster" in scheme else known(scheme),
-    )
-
-
-@pytest.mark.usefixtures("_any_class")
 class TestSeveralAddresses:
     """A list of hosts: of Sentinels, or of a cluster's nodes."""
 
@@ -192,12 +181,6 @@ class TestSeveralAddresses:
         """There is nothing to name in a cluster."""
         with pytest.raises(ValueError, match="its path must be the number of a database"):
             read_url("redis+cluster://h/mymaster")
-
-
-def test_scheme_that_is_not_there_yet_says_so():
-    """Nothing connects to one node of a cluster as if it were all of it."""
-    with pytest.raises(ValueError, match="redis\\+cluster:// is not supported yet"):
-        read_url("redis+cluster://h")
 
 
 class TestRefused:
@@ -330,4 +313,4 @@ class TestHiding:
         """The list of query names to be shown holds no secret one."""
         rules = POOL_RULES | OPTION_RULES
 
-        assert all(not rules[name].secret for name in urls._SHOWN_QUERY)
+        assert all(not rules[name].secret for name in url_grammar._SHOWN_QUERY)

@@ -53,6 +53,7 @@ async def _ask(service: Service, sentinel: Address, deadline: Deadline) -> list[
     arguments = service.arguments_for(sentinel)
     kind = _AskingByTls if arguments.pop("ssl", False) else _Asking
     connection = kind(**arguments, redis_connect_func=converse)
+    connection.contexts = service.panel.contexts
     _asking.add(connection)
     try:
         # In the handshake: all of that has one deadline.

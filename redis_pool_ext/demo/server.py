@@ -12,7 +12,7 @@ from ..config import ConfigError, PoolConfig
 from ..embedded import EmbeddedRedis, NoRedisServerError
 from ..errors import PoolUnavailableError
 from ..pool import RedisPool
-from ..urls import hide_secrets
+from ..url_grammar import hide_secrets
 from .failure import INSTALL, DemoError
 from .limits import MAX_CONNECTIONS, TIMEOUT
 from .needs import is_installed

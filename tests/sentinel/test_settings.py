@@ -12,9 +12,10 @@ import redis
 
 from redis_pool_ext import PoolUnavailableError
 
-from ..aio.tls import TlsProxy, certificate
+from ..support.certificates import authority_file
 from ..support.forks import open_sockets
 from ..support.server import Server
+from ..support.tls import TLSFront
 from .constellation import SERVICE, Constellation, Sentinel
 from .sides import Side, connection_of
 
@@ -152,17 +153,16 @@ def test_name_that_nobody_knows_costs_its_share_only(constellation: Constellatio
 
 def test_tls_is_for_the_servers_or_for_the_sentinels(redis_server: Server, side: Side):
     """`rediss+sentinel://` is TLS to the servers, `ssl` in `sentinel_kwargs` to the Sentinels."""
-    trusted, _ = certificate()
-    tls = {"ssl_ca_certs": trusted, "ssl_check_hostname": False}
+    tls = {"ssl_ca_certs": authority_file(), "ssl_check_hostname": False}
     with ExitStack() as stack:
-        server_port = stack.enter_context(TlsProxy(redis_server.port))
+        server_port = stack.enter_context(TLSFront(redis_server.port))
         sentinel = stack.enter_context(watching(server_port))
         with side(url_of(sentinel, "rediss+sentinel"), **tls) as pools, pools.lease() as client:
             assert client.ping()
             assert connection_of(client).port == server_port
 
         plain = stack.enter_context(watching(redis_server.port))
-        plain.port, plain_port = stack.enter_context(TlsProxy(plain.port)), plain.port
+        plain.port, plain_port = stack.enter_context(TLSFront(plain.port)), plain.port
         try:
             by_tls = {"sentinel_kwargs": {"ssl": True, **tls}}
             with side(url_of(plain), **by_tls) as pools, pools.lease() as client:
