@@ -112,7 +112,7 @@ def _reason(cause: BaseException) -> str:
     # redis-py says of every timeout of a dial the same; where it happened is one error below.
     # Below any other error somebody else may have said something, a provider of credentials, say.
     below = cause.__context__ if isinstance(cause, redis.TimeoutError) else None
-    if isinstance(below, TimeoutError) and str(below) != "timed out":
+    if isinstance(below, TimeoutError) and str(below) not in ("", "timed out"):
         reason += f" ({below})"
     return reason
 
