@@ -13,7 +13,7 @@ from redis.connection import Connection
 
 from .problems import ConfigError, Problem, did_you_mean, shown
 from .rules import OPTION_RULES, POOL_RULES, REDIS_PY_ARGUMENTS, Rule, arguments_of
-from .urls import ParsedUrl, hide_secrets, read_url
+from .urls import ParsedUrl, example_for, hide_secrets, read_url
 
 __all__ = [
     "KEYS",
@@ -171,7 +171,7 @@ class Reader:
             try:
                 return read_url(url)
             except ValueError as error:
-                hint = "write it as redis://user:password@host:6379/0"
+                hint = f"write it as {example_for(url)}"
                 self.add("E006", path, f"{hide_secrets(url)!r} cannot be used: {error}", hint)
         return None
 

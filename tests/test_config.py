@@ -15,11 +15,17 @@ from redis.backoff import NoBackoff
 from redis.credentials import UsernamePasswordCredentialProvider
 from redis.retry import Retry
 
-from redis_pool_ext import ConfigError, PoolConfig, RedisPool
+from redis_pool_ext import ConfigError, PoolConfig, RedisPool, urls
 from redis_pool_ext.config import check_pool_arguments, find_problems, read_settings
 
 URL = "redis://localhost:6379/0"
 SECRET = "hunter2"
+
+
+@pytest.fixture
+def _any_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each scheme be read, whatever connects to it."""
+    monkeypatch.setattr(urls, "_class_for", lambda _scheme: redis.Connection)
 
 
 def read_one(entry: object) -> PoolConfig:
@@ -360,9 +366,19 @@ class TestMessages:
             ({1: URL}, "REDIS_POOLS[1]: 1 is not an alias; give a name (str)"),
             ({"a": "redis://h?timeout=x"}, "REDIS_POOLS['a'] (timeout): 'x' is not a number of "
              "seconds; give seconds from 0 (do not wait) up"),
-            ({"a": "redis+sentinel://h"}, "REDIS_POOLS['a']: 'redis+sentinel://h' cannot be used: "
-             "it must begin with one of redis://, rediss://, unix://, fakeredis://; write it as "
+            ({"a": "http://h"}, "REDIS_POOLS['a']: 'http://h' cannot be used: it must begin with "
+             "one of redis://, rediss://, unix://, fakeredis://, redis+sentinel://, "
+             "rediss+sentinel://, redis+cluster://, rediss+cluster://; write it as "
              "redis://user:password@host:6379/0"),
+            ({"a": f"redis+sentinel://:{SECRET}@h/0"}, "REDIS_POOLS['a']: "
+             "'redis+sentinel://***@h/0' cannot be used: its path must be the name that the "
+             "Sentinels have for the service, and the number of a database, as in /mymaster/0; "
+             "write it as redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0"),
+            ({"a": f"rediss+cluster://:{SECRET}@h:x,h"}, "REDIS_POOLS['a']: 'rediss+cluster://***' "
+             "cannot be used: its address is not [user:password@]host[:port],host[:port],...; any "
+             "of / ? # @ % in a password must be percent-encoded (%2F %3F %23 %40 %25), a port is "
+             "a whole number from 1 to 65535; write it as "
+             "rediss+cluster://user:password@host1:6379,host2:6379"),
         ],
     )  # fmt: skip
     def test_wrong_mapping_is_named(self, pools: object, message: str):
@@ -488,6 +504,33 @@ class TestEquality:
         assert first == second
         assert hash(first) == hash(second)
 
+    @pytest.mark.usefixtures("_any_class")
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("redis+sentinel://h1,h2/mymaster", "redis+sentinel://h1:26379,H2:26379/mymaster/"),
+            ("redis+sentinel://h1/mymaster/2", "redis+sentinel://h1/mymaster?db=2"),
+            ("redis+cluster://h1:6379,[::1]", "redis+cluster://h1,[::1]:6379"),
+        ],
+    )
+    def test_usual_port_may_be_left_out_of_a_list(self, one: str, other: str):
+        """A list of addresses is compared by what it means."""
+        assert read_one(one) == read_one(other)
+
+    @pytest.mark.usefixtures("_any_class")
+    @pytest.mark.parametrize(
+        "other",
+        [
+            "redis+sentinel://h1,h3/mymaster",
+            "redis+sentinel://h1/mymaster",
+            "redis+sentinel://h1,h2/other",
+            "redis+sentinel://h1,h2/mymaster/1",
+        ],
+    )
+    def test_other_sentinels_or_another_service_are_another_pool(self, other: str):
+        """Each part of such a URL counts."""
+        assert read_one("redis+sentinel://h1,h2/mymaster") != read_one(other)
+
     @pytest.mark.parametrize(
         "other",
         [
@@ -539,9 +582,9 @@ ANYTHING = st.recursive(
 URLS = st.builds(
     "".join,
     st.tuples(
-        st.sampled_from(["redis://", "rediss://", "unix://", "http://", ""]),
+        st.sampled_from(["redis://", "rediss://", "unix://", "http://", "redis+sentinel://", ""]),
         st.sampled_from(["", "u:p@", ":@", "@@"]) | st.text(),
-        st.sampled_from(["", "h", "[::1]", "h:6379", "h:0", "h:x"]) | st.text(),
+        st.sampled_from(["", "h", "[::1]", "h:6379", "h:0", "h:x", "h,[::1]:1"]) | st.text(),
         st.sampled_from(["", "/", "/1", "/a", "/1/2"]) | st.text(),
         st.sampled_from(["", "?", "?db=2", "?timeout=1", "?retry=1", "?x=1&x=2", "#f"]) | st.text(),
     ),

@@ -90,6 +90,108 @@ class TestAddress:
 ADDRESS = r"its address is not \[user:password@\]host\[:port\]"
 
 
+@pytest.fixture
+def _any_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each scheme be read, whatever connects to it."""
+    monkeypatch.setattr(urls, "_class_for", lambda _scheme: redis.Connection)
+
+
+@pytest.mark.usefixtures("_any_class")
+class TestSeveralAddresses:
+    """A list of hosts: of Sentinels, or of a cluster's nodes."""
+
+    @pytest.mark.parametrize(
+        ("hosts", "addresses"),
+        [
+            ("h", [("h", None)]),
+            ("h:1", [("h", 1)]),
+            ("h1:1,h2:2", [("h1", 1), ("h2", 2)]),
+            ("H1,h2:2,h3:", [("h1", None), ("h2", 2), ("h3", None)]),
+            ("10.0.0.1:1,[::1]:2,[fe80::1%25eth0]", [("10.0.0.1", 1), ("::1", 2),
+                                                    ("fe80::1%eth0", None)]),
+            ("h:1,h:2", [("h", 1), ("h", 2)]),
+        ],
+    )  # fmt: skip
+    def test_each_address_is_read_as_if_it_stood_alone(
+        self, hosts: str, addresses: list[tuple[str, int | None]]
+    ):
+        """Names, IPv6 in brackets, ports; the usual port where none is given."""
+        sentinels = read_url(f"redis+sentinel://u:p@{hosts}/mymaster").options["sentinels"]
+        nodes = read_url(f"rediss+cluster://u:p@{hosts}").options["startup_nodes"]
+
+        assert sentinels == tuple((host, port or 26379) for host, port in addresses)
+        assert nodes == tuple((host, port or 6379) for host, port in addresses)
+
+    @pytest.mark.parametrize(
+        ("url", "options"),
+        [
+            ("redis+sentinel://h/mymaster", {"service_name": "mymaster"}),
+            ("REDIS+Sentinel://h/my-Master_2.a/", {"service_name": "my-Master_2.a"}),
+            ("redis+sentinel://u:p%2C@h/mymaster/3", {"service_name": "mymaster", "db": 3,
+                                                      "username": "u", "password": "p,"}),
+            ("rediss+sentinel://:a,b@h/1/0", {"service_name": "1", "db": 0, "password": "a,b"}),
+            ("redis+cluster://h", {}),
+            ("redis+cluster://:p@h/0", {"db": 0, "password": "p"}),
+        ],
+    )  # fmt: skip
+    def test_rest_of_the_url_is_read_once(self, url: str, options: dict[str, Any]):
+        """User and password stand once, before the list; a service's name is in the path."""
+        found = read_url(url).options
+        found.pop("sentinels", None)
+        found.pop("startup_nodes", None)
+
+        assert found == options
+
+    def test_query_is_read_as_in_any_url(self):
+        """What the pool and redis-py take may follow a list of hosts, too."""
+        parsed = read_url("redis+sentinel://h1,h2/mymaster/0?timeout=1&password=a%2Cb")
+
+        assert parsed.query == {"timeout": "1", "password": "a,b"}
+
+    @pytest.mark.parametrize("scheme", ["redis+sentinel", "rediss+cluster"])
+    @pytest.mark.parametrize(
+        ("rest", "message"),
+        [
+            ("h1:1,h2:0", ADDRESS),
+            ("h1:1,h2:port", ADDRESS),
+            ("h1:1;h2:2", ADDRESS),
+            ("[::1,h2", ADDRESS),
+            ("u:pass/word@h1,h2", ADDRESS),
+            ("u:p@h1,u:p@h2", ADDRESS),
+            ("", "there is no host in front of, between or behind its commas"),
+            ("u:p@", "there is no host in front of, between or behind its commas"),
+            (":1", "there is no host in front of, between or behind its commas"),
+            ("h1,,h2", "there is no host in front of, between or behind its commas"),
+            ("h1,h2,", "there is no host in front of, between or behind its commas"),
+            ("h1,h2,H1", "an address stands twice in it"),
+        ],
+    )
+    def test_list_that_makes_no_sense_is_refused(self, scheme: str, rest: str, message: str):
+        """A typing mistake in one address is an error, not one address less."""
+        path = "/mymaster" if scheme.endswith("sentinel") else ""
+
+        with pytest.raises(ValueError, match=message):
+            read_url(f"{scheme}://{rest}{path}")
+
+    @pytest.mark.parametrize("path", ["", "/", "/0", "//0", "/my master", "/my%20master", "/a/b",
+                                      "/a/0/1", "/a/-1"])  # fmt: skip
+    def test_sentinel_url_needs_the_name_of_a_service(self, path: str):
+        """Where only a number stands, the name was forgotten."""
+        with pytest.raises(ValueError, match=r"as in /mymaster/0|white space"):
+            read_url(f"redis+sentinel://h{path}")
+
+    def test_cluster_url_has_no_name_in_its_path(self):
+        """There is nothing to name in a cluster."""
+        with pytest.raises(ValueError, match="its path must be the number of a database"):
+            read_url("redis+cluster://h/mymaster")
+
+
+def test_scheme_that_is_not_there_yet_says_so():
+    """Nothing connects to one node of a cluster as if it were all of it."""
+    with pytest.raises(ValueError, match="redis\\+cluster:// is not supported yet"):
+        read_url("redis+cluster://h")
+
+
 class TestRefused:
     """What redis-py would read in some way, or drop without a word."""
 
@@ -98,9 +200,11 @@ class TestRefused:
         [
             ("", "must begin with one of redis://, rediss://, unix://, fakeredis://"),
             ("localhost:6379", "must begin with one of redis://"),
+            ("redis", "its path must be"),
+            ("redis+sentinel", "its path must be"),
             ("redis:h", "must begin with one of redis://"),
-            ("redis+sentinel://h", "must begin with one of redis://"),
-            ("redis+cluster://h", "must begin with one of redis://"),
+            ("redis+sentinels://h/mymaster", "must begin with one of redis://"),
+            ("unix+sentinel://h/mymaster", "must begin with one of redis://"),
             (" redis://h", "must begin with one of redis://"),
             ("redis://h/0\n", "white space"),
             ("redis://h?client_name=my app", "white space"),
@@ -135,7 +239,11 @@ class TestRefused:
         with pytest.raises(ValueError, match=message):
             read_url(url)
 
-    @given(st.text() | st.text("redis:/@?#[]%&=.0 ").map("redis://".__add__))
+    @given(
+        st.text()
+        | st.text("redis:/@?#[]%&=.0 ").map("redis://".__add__)
+        | st.text("redis:/@?#[]%&=.0 ,").map("redis+sentinel://".__add__)
+    )
     def test_any_text_is_read_or_refused(self, url: str):
         """No text makes the reader fail in any other way."""
         try:
@@ -169,6 +277,14 @@ class TestHiding:
             ("redis://u:1/hunter2", "redis://u:1/***"),
             ("redis://h/0#hunter2", "redis://h/0#***"),
             ("u:hunter2@h:6379/0", "***@h:6379/0"),
+            ("redis+sentinel://h1:1,h2/mymaster/0", "redis+sentinel://h1:1,h2/mymaster/0"),
+            ("redis+sentinel://u:hunter2@h/mymaster", "redis+sentinel://***@h/mymaster"),
+            ("redis+sentinel://u:hunt,er2@h/a/b", "redis+sentinel://***@h/***"),
+            ("redis+sentinel://u:p/hunter2@h1,h2/mymaster", "redis+sentinel://***"),
+            ("redis+sentinel://u:1/hunter2", "redis+sentinel://u:1/***"),
+            ("redis+sentinel://u:hunter2,h/0", "redis+sentinel://***"),
+            ("rediss+cluster://:hunter2@h1:1,[::1]:2", "rediss+cluster://***@h1:1,[::1]:2"),
+            ("redis://u:hunter2,h", "redis://***"),
             ("", ""),
         ],
     )
@@ -182,6 +298,8 @@ class TestHiding:
             "redis://{}@h:6379/0",
             "redis://u:{}@h/0?timeout=2",
             "unix://u:{}@/run/redis.sock",
+            "redis+sentinel://u:{}@h1:1,h2:2/mymaster/0",
+            "redis+cluster://{}@h1:1,h2:2",
             "u:{}@h",
             "redis://h/0?password={}&db=1",
             "redis://h?username={}",
