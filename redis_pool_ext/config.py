@@ -68,6 +68,11 @@ class PoolConfig:
         reader.check_alias("alias", alias)
         return cls(alias=alias, **reader.read(url, pool, options))
 
+    @property
+    def is_cluster(self) -> bool:
+        """Tell whether it is a `ClusterPool` that this describes."""
+        return "startup_nodes" in self.options
+
     def pool_arguments(self) -> dict[str, Any]:
         """Return the arguments of `RedisPool` for this record."""
         own = ("alias", "connection_class", *POOL_RULES)

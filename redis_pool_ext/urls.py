@@ -232,11 +232,11 @@ def _check_decoded(text: str) -> None:
 
 def _class_for(scheme: str) -> type[Any]:
     """Return the connection class: the one place that knows which scheme has which."""
-    if scheme == "rediss":
+    if scheme in ("rediss", "rediss+cluster"):
         return SSLConnection
     if scheme == "unix":
         return UnixDomainSocketConnection
-    if scheme == "redis":
+    if scheme in ("redis", "redis+cluster"):
         return redis.Connection
     if scheme == "fakeredis":
         return _fake()

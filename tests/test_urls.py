@@ -187,9 +187,9 @@ class TestSeveralAddresses:
 
 
 def test_scheme_that_is_not_there_yet_says_so():
-    """Nothing connects to one node of a cluster as if it were all of it."""
-    with pytest.raises(ValueError, match="redis\\+cluster:// is not supported yet"):
-        read_url("redis+cluster://h")
+    """Nothing connects to a sentinel as if it were the server."""
+    with pytest.raises(ValueError, match="redis\\+sentinel:// is not supported yet"):
+        read_url("redis+sentinel://h/mymaster")
 
 
 class TestRefused:

@@ -1,0 +1,123 @@
+# mypy: disable-error-code="no-untyped-call"
+"""What a cluster's clients and pipelines have in common: they run on a lease, and persist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import sleep
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import redis
+from redis.cluster import PRIMARY, ClusterNode
+from redis.exceptions import ClusterDownError, SlotNotCoveredError
+
+from ..errors import PoolClosedError, PoolUnavailableError
+from .operation import Operation, current
+
+if TYPE_CHECKING:
+    from ..client import LeasedRedis
+    from .lease import ClusterLease
+    from .topology import Topology
+
+__all__ = ["OnLease"]
+
+T = TypeVar("T")
+
+# Seconds that redis-py sleeps after a CLUSTERDOWN.
+_DOWN = 0.25
+_NOT_COVERED = 0.05
+_ATTEMPTS = 16  # as many as redis-py follows redirections
+
+
+class OnLease:
+    """A cluster client or pipeline whose commands take their connections from a lease."""
+
+    connection_pool: ClusterLease
+    nodes_manager: Any
+    commands_parser: Any
+    get_default_node: Callable[[], Any]
+
+    def get_redis_connection(self, node: ClusterNode) -> LeasedRedis:
+        """Return the client at one node, whose commands run on this lease."""
+        return self.connection_pool.node(node)
+
+    def get_node(
+        self, host: str | None = None, port: int | None = None, node_name: str | None = None
+    ) -> ClusterNode | None:
+        """Return a node by its address or name (host:port), None if it is not known."""
+        node: ClusterNode | None = super().get_node(host, port, node_name)  # type: ignore[misc]
+        if node is None and node_name is not None and current() is not None:
+            # A command is sent with ASK to a node that has no slots yet, so that it is on
+            # no map; redis-py would fail with an AttributeError.
+            host, _, number = node_name.rpartition(":")
+            node = ClusterNode(host, int(number), PRIMARY)
+        return node
+
+    def _get_command_keys(self, *args: Any) -> Any:
+        # redis-py's own asks the server over a connection beside those of the lease.
+        client = self.get_redis_connection(self.get_default_node())
+        return self.commands_parser.get_keys(client, *args)
+
+    def _insist(self, attempt: Callable[[], T], *, is_aimed: bool = False) -> T:
+        """Do `attempt` until it succeeds, or nothing speaks for another one.
+
+        Only what was not executed is tried again: the node could not be reached, and another
+        one has its slots by now; or the cluster is down, or changing. Not if it `is_aimed` at
+        a node. Raises `PoolUnavailableError` for a cluster that stays down.
+        """
+        with self.connection_pool.operation() as operation:
+            while True:
+                operation.attempts += 1
+                try:
+                    return attempt()
+                except redis.RedisError as error:
+                    # redis-py leaves it there for its telemetry: an error is kept, pickled
+                    # and logged, and a connection is not.
+                    vars(error).pop("connection", None)
+                    if not is_aimed and self._may_go_on(error, operation):
+                        continue
+                    if not isinstance(error, ClusterDownError | SlotNotCoveredError):
+                        raise
+                    raise self._is_down(error) from error
+
+    def _may_go_on(self, error: Exception, operation: Operation) -> bool:
+        if operation.attempts >= _ATTEMPTS:
+            return False
+        if type(error) is ClusterDownError:
+            return operation.has_seconds(_DOWN)
+        if type(error) is SlotNotCoveredError and operation.has_seconds(_NOT_COVERED):
+            sleep(_NOT_COVERED)
+            self.nodes_manager.initialize()
+            return True
+        if type(error) is PoolClosedError and not self.connection_pool.pool.is_closed:
+            self.nodes_manager.initialize()  # the node has left meanwhile
+            return operation.has_seconds()
+        if type(error) is PoolUnavailableError and operation.failed is not None:
+            return operation.has_seconds() and self._is_elsewhere(operation.failed)
+        return False
+
+    def _is_elsewhere(self, failed: str) -> bool:
+        """Tell whether what was for a node that failed would go to another one now."""
+        topology: Topology = self.nodes_manager
+        default = topology.default_node
+        was_default = default is not None and default.name == failed
+        topology.initialize()  # which does nothing if redis-py did it
+        topology.avoid(failed)
+        return was_default or not topology.is_primary(failed)
+
+    def _is_down(self, error: redis.RedisError) -> PoolUnavailableError:
+        pool = self.connection_pool.pool
+        stats = pool.stats()
+        return PoolUnavailableError(
+            f'a part of the cluster is down (pool "{pool.alias}": {stats.summary()}): {error}; '
+            "see CLUSTER INFO and CLUSTER NODES",
+            alias=pool.alias,
+            stats=stats,
+            retry_after=1,
+        )
+
+    def close(self) -> None:
+        """Do nothing: the nodes are everybody's, and a lease ends by itself."""
+
+    def __del__(self) -> None:
+        pass  # redis-py's closes the nodes
