@@ -163,9 +163,7 @@ class PooledCluster(_Copy):
 
     def start_anew(self) -> None:
         """Forget, in a fork's child, what the parent's threads may have locked."""
-        pool = self._pool
-        self.__dict__.clear()
-        PooledCluster.__init__(self, pool)
+        self.__dict__ = {"connection_pool": self.connection_pool}
 
     def _leased(self) -> LeasedCluster:
         client = self._pool.lease().client()

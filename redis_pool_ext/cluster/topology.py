@@ -23,7 +23,8 @@ from .operation import Operation, current
 
 try:
     from redis.maint_notifications import MaintNotificationsConfig
-except ImportError:  # redis-py 6
+    from redis.utils import check_protocol_version
+except ImportError:  # redis-py before 7.2: its cluster client has none
     MaintNotificationsConfig = None  # type: ignore[assignment, misc]
 
 __all__ = ["Address", "Engine", "Topology", "discover"]
@@ -257,7 +258,8 @@ class Engine(RedisCluster):
     def __init__(self, nodes: Nodes, addresses: tuple[Address, ...], first: Address) -> None:
         host = f"[{first[0]}]" if ":" in first[0] else quote(first[0])
         arguments = {name: nodes.settings[name] for name in _READING if name in nodes.settings}
-        if MaintNotificationsConfig is not None:
+        # Its maintenance replaces connections in the nodes' pools, which are ours.
+        if MaintNotificationsConfig and check_protocol_version(arguments.get("protocol"), 3):
             arguments["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
         super().__init__(
             # With a URL, and only then, redis-py asks `connection_pool_class` for pools.
@@ -292,7 +294,7 @@ def discover(nodes: Nodes, addresses: tuple[Address, ...], operation: Operation)
             try:
                 with operation.ask(deadline if address == addresses[-1] else Deadline(share)):
                     return Engine(nodes, addresses, address)
-            except (redis.RedisError, OSError) as error:
+            except (redis.RedisError, RedisClusterException, OSError) as error:
                 found.append(_reason(error))
         raise _worth_telling(found)
     finally:

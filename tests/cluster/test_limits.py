@@ -1,0 +1,286 @@
+"""The limit at each node, the wait, the 503, and the numbers."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from dataclasses import fields
+
+import pytest
+import redis
+from redis.crc import key_slot
+
+import redis_pool_ext
+from redis_pool_ext import (
+    ClusterPool,
+    ConfigError,
+    ConnectionPoolTimeoutError,
+    PoolClosedError,
+    PoolQueueFullError,
+    PoolStats,
+    PoolUnavailableError,
+    get_pool,
+    get_redis,
+    lease_scope,
+)
+
+from ..support.cluster import elapsed
+from ..support.threads import spawn, wait_until
+
+
+def commands_about_the_map(cluster) -> int:
+    """Count how often the cluster was asked where its slots are."""
+    stats = [node.say("INFO", "commandstats") for node in cluster.nodes]
+    return sum(each.get("cmdstat_cluster", {"calls": 0})["calls"] for each in stats)
+
+
+def test_full_node_is_told_within_the_timeout_and_nobody_asks_for_the_map(cluster):
+    """Full is not failed: the message has the node's numbers, the other nodes serve on."""
+    first, second, _ = cluster.masters()
+    key, elsewhere = cluster.key_on(first), cluster.key_on(second)
+    with ClusterPool.from_url(cluster.url, max_connections=1, timeout=0.3) as pool:
+        with pool.lease() as holder, pool.lease() as client:
+            holder.get(key)
+            for node in cluster.nodes:
+                node.say("CONFIG RESETSTAT")
+            before = commands_about_the_map(cluster)
+            began_to_raise = elapsed(lambda: client.get(key))
+            assert 0.3 <= began_to_raise < 0.6
+            message = rf'no connection within 0.30 s \(pool "default@{first.name}": in_use=1'
+            with pytest.raises(ConnectionPoolTimeoutError, match=message) as caught:
+                client.get(key)
+            assert caught.value.stats.max_connections == 1
+            assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+            assert client.set(elsewhere, 1)
+            with pytest.raises(ConnectionPoolTimeoutError):
+                client.pipeline().get(elsewhere).get(key).execute()
+            with pytest.raises(ConnectionPoolTimeoutError):
+                client.transaction(lambda pipe: pipe.get(key), key)
+            assert commands_about_the_map(cluster) == before
+        assert pool.node_stats()[first.name].timed_out == 4
+
+
+def test_pipeline_over_full_nodes_waits_one_timeout_in_all(cluster):
+    """Not one per node, and not one per attempt of redis-py's."""
+    keys = [cluster.key_on(node) for node in cluster.masters()]
+    with ClusterPool.from_url(cluster.url, max_connections=1, timeout=0.3) as pool:
+        with pool.lease() as holder:
+            for key in keys:
+                holder.get(key)
+            pipe = pool.client.pipeline()
+            for key in keys:
+                pipe.get(key)
+            assert elapsed(pipe.execute) < 0.6
+            assert elapsed(lambda: pool.client.mget_nonatomic(*keys)) < 0.6
+
+
+def test_queue_that_is_too_long_refuses_at_once(cluster):
+    """`max_waiting` is each node's, too."""
+    key = cluster.key_on(cluster.masters()[0])
+    url = f"{cluster.url}?max_connections=1&max_waiting=0"
+    with ClusterPool.from_url(url) as pool, pool.lease() as holder:
+        holder.get(key)
+        with pytest.raises(PoolQueueFullError):
+            pool.client.get(key)
+
+
+def test_servers_never_see_more_connections_than_the_bound(cluster):
+    """With many threads, leases, pipelines and pubsubs; the ones that ask for the map count."""
+    bound, seen = 3, dict.fromkeys((node.name for node in cluster.nodes), 0)
+    over = threading.Event()
+    with ClusterPool.from_url(cluster.url, max_connections=bound, timeout=20) as pool:
+
+        def work(number: int) -> None:
+            for turn in range(12):
+                with pool.lease() as client:
+                    client.set(f"{number}:{turn}", turn)
+                    pipe = client.pipeline()
+                    for other in range(6):
+                        pipe.incr(f"{number}:{turn}:{other}")
+                    assert pipe.execute() == [1] * 6
+                assert pool.client.get(f"{number}:{turn}") == str(turn).encode()
+                if turn % 4 == 0:
+                    pool.engine().nodes_manager._refreshed_at = 0.0
+                    pool.engine().nodes_manager.initialize()
+
+        def look() -> None:
+            while not over.is_set():
+                for node in cluster.nodes:
+                    seen[node.name] = max(seen[node.name], node.count_clients())
+
+        looking = spawn(look)
+        for thread in [spawn(work, number) for number in range(24)]:
+            thread.result(40)
+        over.set()
+        looking.result()
+        assert pool.stats().timed_out == 0
+    masters = {node.name for node in cluster.masters()}
+    assert all(1 <= count <= bound for name, count in seen.items() if name in masters), seen
+    assert all(count <= bound for count in seen.values()), seen
+
+
+def test_numbers_of_the_nodes_add_up_to_those_of_the_pool(cluster, pool):
+    """One consistent way to read them: by node, or in all."""
+    for number in range(30):
+        pool.client.set(f"key:{number}", number)
+    with pool.lease() as client:
+        client.get("key:1")
+        each, total = pool.node_stats(), pool.stats()
+        assert each.keys() >= {node.name for node in cluster.masters()}
+        sums = {"max_connections", "in_use", "idle", "acquired", "released", "created"}
+        assert sums < {field.name for field in fields(PoolStats)}
+        for name in sums:
+            assert getattr(total, name) == sum(getattr(stats, name) for stats in each.values())
+    assert total.alias == "default"
+    assert total.in_use == 1
+    assert total.acquired >= 31
+    assert {stats.alias for stats in each.values()} == {f"default@{name}" for name in each}
+    assert repr(pool).startswith('<ClusterPool "default" in_use=0 idle=3')
+
+
+def test_resize_is_of_each_node_and_of_those_to_come(cluster):
+    """Fewer: idle ones close now. More: those who wait have them."""
+    with ClusterPool.from_url(cluster.url, max_connections=1, timeout=10) as pool:
+        key = cluster.key_on(cluster.masters()[0])
+        with pool.lease() as holder:
+            holder.get(key)
+            waiting = spawn(pool.client.get, key)
+            wait_until(lambda: pool.stats().waiting == 1)
+            pool.resize(2)
+            assert waiting.result() is None
+        assert pool.max_connections == 2
+        assert pool.nodes.of("another", 7000).max_connections == 2
+        with pytest.raises(ConfigError):
+            pool.resize(0)
+
+
+def test_close_refuses_waiters_and_callers_at_once(cluster):
+    """Those who hold a connection are not cut."""
+    key = cluster.key_on(cluster.masters()[0])
+    pool = ClusterPool.from_url(cluster.url, max_connections=1, timeout=20)
+    with pool.lease() as holder:
+        holder.set(key, 1)
+        waiting = spawn(pool.client.get, key)
+        wait_until(lambda: pool.stats().waiting == 1)
+        assert pool.close() is False
+        with pytest.raises(PoolClosedError):
+            waiting.result()
+        with pytest.raises(PoolClosedError):
+            pool.client.get(key)
+        assert holder.get(key) == b"1"
+    assert pool.close() is True
+    assert pool.is_closed
+    stats = pool.stats()
+    assert (stats.is_closed, stats.in_use, stats.idle) == (True, 0, 0)
+
+
+def test_drain_renews_and_warm_up_fills_each_primary(cluster, pool):
+    """Both as the pool of one server does."""
+    assert pool.warm_up(2) == 6
+    assert pool.stats().idle == 6
+    pool.drain()
+    assert pool.stats().idle == 0
+    pool.pause()
+    waiting = spawn(pool.client.get, "a")
+    wait_until(lambda: pool.stats().waiting == 1)
+    pool.resume()
+    assert waiting.result() is None
+
+
+def test_alias_of_a_cluster_works_like_any_other(cluster):
+    """get_pool, get_redis inside and outside of a scope, and stats."""
+    redis_pool_ext.configure({"default": {"URL": cluster.url, "MAX_CONNECTIONS": 2}})
+    pool = get_pool()
+    assert isinstance(pool, ClusterPool)
+    assert get_pool() is pool
+    get_redis().set("a", 1)
+    assert pool.stats().in_use == 0
+    with lease_scope("a task"):
+        client = get_redis()
+        assert client is get_redis()
+        assert isinstance(client, redis.RedisCluster)
+        assert client.get("a") == b"1"
+        assert pool.stats().in_use == 1
+    assert pool.stats().in_use == 0
+
+
+def test_first_address_that_is_dead_does_not_matter(cluster):
+    """One of them has to answer."""
+    dead = "127.0.0.1:1"
+    url = f"redis+cluster://{dead},{cluster.nodes[4].name}?timeout=1"
+    with ClusterPool.from_url(url) as pool:
+        assert pool.client.set("a", 1)
+        assert dead not in pool.node_stats()  # its pool is closed, as it is no node
+
+
+def test_cluster_that_is_not_there_is_unavailable_within_the_timeout():
+    """The error is that of the dial, and the next caller tries again."""
+    with ClusterPool.from_url("redis+cluster://127.0.0.1:1,127.0.0.1:2?timeout=0.5") as pool:
+        for _ in range(2):
+            with pytest.raises(PoolUnavailableError, match="Redis cannot be reached"):
+                pool.client.get("a")
+        with pool.lease() as client, pytest.raises(PoolUnavailableError):
+            client.pipeline().get("a").execute()
+
+
+def test_server_that_is_no_cluster_says_so(redis_server):
+    """It is a wrong setting, and no reason to come again later."""
+    with ClusterPool.from_url(f"redis+cluster://127.0.0.1:{redis_server.port}") as pool:
+        with pytest.raises(redis.exceptions.RedisClusterException, match="not enabled"):
+            pool.client.get("a")
+
+
+def test_first_commands_of_many_threads_ask_for_the_map_once(cluster):
+    """The others wait for the answer."""
+    for node in cluster.nodes:
+        node.say("CONFIG RESETSTAT")
+    barrier = threading.Barrier(16)
+    with ClusterPool.from_url(cluster.url, timeout=10) as pool:
+
+        def work(number: int) -> None:
+            barrier.wait(20)
+            pool.client.set(f"key:{number}", number)
+
+        before = commands_about_the_map(cluster)
+        for thread in [spawn(work, number) for number in range(16)]:
+            thread.result()
+        assert commands_about_the_map(cluster) - before == 1
+
+
+def test_slots_agree_with_redis_py(cluster, pool):
+    """A key goes straight to its node: no redirection is needed where nothing moves."""
+    for number in range(50):
+        pool.client.set(f"key:{number}", number)
+        assert pool.client.keyslot(f"key:{number}") == key_slot(f"key:{number}".encode())
+    assert pool.engine().nodes_manager.redirects == 0
+
+
+class TestSettings:
+    """What cannot be had, said when it is set."""
+
+    def test_database_other_than_0_is_refused(self):
+        """A cluster has one."""
+        with pytest.raises(ConfigError, match="no databases but 0"):
+            ClusterPool.from_url("redis+cluster://h:7000/1")
+        ClusterPool.from_url("redis+cluster://h:7000/0").close()
+
+    def test_pool_of_one_server_is_not_made_for_a_cluster(self):
+        """It would talk to one node as if it were all of them."""
+        with pytest.raises(ConfigError, match="ClusterPool.from_url"):
+            redis_pool_ext.RedisPool.from_url("redis+cluster://h:7000")
+        with pytest.raises(ConfigError, match="redis\\+cluster://"):
+            ClusterPool.from_url("redis://h:7000")
+
+    def test_password_is_in_no_repr_or_message(self):
+        """Neither in those of a node."""
+        with ClusterPool.from_url("redis+cluster://me:secret@127.0.0.1:1?timeout=0.2") as pool:
+            with pytest.raises(PoolUnavailableError) as caught:
+                pool.client.get("a")
+            assert "secret" not in f"{pool!r} {caught.value} {caught.value!r} {pool.client!r}"
+
+    def test_tls_is_that_of_each_node(self):
+        """`rediss+cluster://` takes redis-py's TLS arguments."""
+        url = "rediss+cluster://h:7000?ssl_cert_reqs=none"
+        with ClusterPool.from_url(url) as pool:
+            assert pool.connection_class is redis.SSLConnection
+            assert pool.nodes.of("h", 7001).connection_kwargs["ssl_cert_reqs"] == "none"
