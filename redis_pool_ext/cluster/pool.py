@@ -196,11 +196,18 @@ class ClusterPool:
 
     def stats(self) -> PoolStats:
         """Return the numbers of all nodes in sum, those included that have left."""
+        self._see_off()
         return self.nodes.stats()
 
     def node_stats(self) -> dict[str, PoolStats]:
         """Return the numbers of each node by its name (host:port)."""
+        self._see_off()
         return self.nodes.node_stats()
+
+    def _see_off(self) -> None:
+        """Close the pools of nodes that have left, and whose connections came back since."""
+        if self._engine is not None:
+            self._engine.nodes_manager.see_off()
 
     def close(self, timeout: float = 0.0) -> bool:
         """Give out nothing any more; waiters fail at once with `PoolClosedError`.

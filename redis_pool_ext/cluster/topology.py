@@ -218,9 +218,13 @@ class Topology(NodesManager):
         self._refreshed_at = monotonic()
         for node in self.primaries():
             self._nodes.of(node.host, node.port)
-        self._nodes.keep_only(list(self.nodes_cache))
+        self.see_off()
         if operation is not None and operation.failed is not None:
             self.avoid(operation.failed)
+
+    def see_off(self) -> None:
+        """Close the pools of nodes that are on the map no more."""
+        self._nodes.keep_only(list(self.nodes_cache))
 
     def primaries(self) -> list[ClusterNode]:
         """Return the nodes that have slots."""
