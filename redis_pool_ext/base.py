@@ -10,9 +10,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from .config import (
-    ConfigError,
     PoolConfig,
-    Problem,
     check_connection_arguments,
     check_pool_arguments,
 )
@@ -101,8 +99,7 @@ class PoolBase(PoolInterface, Upkeep):
     @classmethod
     def from_config(cls, config: PoolConfig) -> Self:
         """Return a pool as one entry of `REDIS_POOLS` describes it."""
-        if config.is_cluster:
-            raise ConfigError([_not_for_clusters(cls.__name__)])
+        config.require_one_server(cls.__name__)
         return cls(**config.pool_arguments())
 
     def __repr__(self) -> str:
@@ -165,12 +162,6 @@ class PoolBase(PoolInterface, Upkeep):
         books = self._new_books(closed=before.is_closed, paused=before.is_paused)
         if self._ledger is before:  # else a signal handler came meanwhile, and uses its own
             self._lock, self._ledger, self._pid = books
-
-
-def _not_for_clusters(name: str) -> Problem:
-    message = f"is of a cluster, for which there is no {name}"
-    hint = "use get_pool(), get_redis() or request.redis, or ClusterPool.from_url(); all are sync"
-    return Problem("E006", "url", message, hint)
 
 
 _pools: weakref.WeakSet[PoolBase] = weakref.WeakSet()

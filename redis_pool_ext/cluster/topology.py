@@ -263,7 +263,8 @@ class Engine(RedisCluster):
         host = f"[{first[0]}]" if ":" in first[0] else quote(first[0])
         arguments = {name: nodes.settings[name] for name in _READING if name in nodes.settings}
         # Its maintenance replaces connections in the nodes' pools, which are ours.
-        if MaintNotificationsConfig and check_protocol_version(arguments.get("protocol"), 3):
+        has_maintenance = MaintNotificationsConfig is not None
+        if has_maintenance and check_protocol_version(arguments.get("protocol"), 3):
             arguments["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
         super().__init__(
             # With a URL, and only then, redis-py asks `connection_pool_class` for pools.

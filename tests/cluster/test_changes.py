@@ -269,21 +269,21 @@ class TestNodesThatAreLost:
         """It accepts connections and answers nothing, until it is thawed as a replica."""
         victim = cluster.masters()[0]
         key = cluster.key_on(victim)
-        with ClusterPool.from_url(cluster.url, timeout=TIMEOUT, socket_timeout=0.3) as pool:
-            with pool.lease() as client:
-                client.set(key, 1)
-                victim.freeze()
-                try:
-                    frozen = time.monotonic()
-                    longest = 0.0
-                    while not cluster_serves(pool, key):
-                        longest = max(longest, elapsed(lambda: client.get(key)))
-                        assert time.monotonic() - frozen < PROMOTED_WITHIN
-                    assert longest < BOUND + 0.3
-                    assert elapsed(lambda: client.get(key)) < BOUND + 0.3
-                    assert client.set(key, 2)
-                finally:
-                    victim.thaw()
+        pool = ClusterPool.from_url(cluster.url, timeout=TIMEOUT, socket_timeout=0.3)
+        with pool, pool.lease() as client:
+            client.set(key, 1)
+            victim.freeze()
+            try:
+                frozen = time.monotonic()
+                longest = 0.0
+                while not cluster_serves(pool, key):
+                    longest = max(longest, elapsed(lambda: client.get(key)))
+                    assert time.monotonic() - frozen < PROMOTED_WITHIN
+                assert longest < BOUND + 0.3
+                assert elapsed(lambda: client.get(key)) < BOUND + 0.3
+                assert client.set(key, 2)
+            finally:
+                victim.thaw()
 
     def test_command_whose_reply_is_lost_is_not_sent_again(self, cluster):
         """It was executed, and a second time would be once too often; redis-py's does it."""
@@ -333,4 +333,3 @@ def cluster_serves(pool: ClusterPool, key: str) -> bool:
         return bool(pool.client.set(key, "served"))
     except redis.RedisError:
         return False
-

@@ -63,15 +63,15 @@ def test_full_node_is_told_within_the_timeout_and_nobody_asks_for_the_map(cluste
 def test_pipeline_over_full_nodes_waits_one_timeout_in_all(cluster):
     """Not one per node, and not one per attempt of redis-py's."""
     keys = [cluster.key_on(node) for node in cluster.masters()]
-    with ClusterPool.from_url(cluster.url, max_connections=1, timeout=0.3) as pool:
-        with pool.lease() as holder:
-            for key in keys:
-                holder.get(key)
-            pipe = pool.client.pipeline()
-            for key in keys:
-                pipe.get(key)
-            assert elapsed(pipe.execute) < 0.6
-            assert elapsed(lambda: pool.client.mget_nonatomic(*keys)) < 0.6
+    pool = ClusterPool.from_url(cluster.url, max_connections=1, timeout=0.3)
+    with pool, pool.lease() as holder:
+        for key in keys:
+            holder.get(key)
+        pipe = pool.client.pipeline()
+        for key in keys:
+            pipe.get(key)
+        assert elapsed(pipe.execute) < 0.6
+        assert elapsed(lambda: pool.client.mget_nonatomic(*keys)) < 0.6
 
 
 def test_queue_that_is_too_long_refuses_at_once(cluster):
@@ -84,39 +84,39 @@ def test_queue_that_is_too_long_refuses_at_once(cluster):
             pool.client.get(key)
 
 
+def work_in_many_ways(pool: ClusterPool, number: int) -> None:
+    for turn in range(12):
+        with pool.lease() as client:
+            client.set(f"{number}:{turn}", turn)
+            pipe = client.pipeline()
+            for other in range(6):
+                pipe.incr(f"{number}:{turn}:{other}")
+            assert pipe.execute() == [1] * 6
+        assert pool.client.get(f"{number}:{turn}") == str(turn).encode()
+        if turn % 4 == 0:
+            topology = pool.engine().nodes_manager
+            topology._refreshed_at = 0.0
+            topology.initialize()
+
+
 def test_servers_never_see_more_connections_than_the_bound(cluster):
-    """With many threads, leases, pipelines and pubsubs; the ones that ask for the map count."""
+    """With many threads, leases and pipelines; those that ask for the map are among them."""
     bound, seen = 3, dict.fromkeys((node.name for node in cluster.nodes), 0)
     over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            for node in cluster.nodes:
+                seen[node.name] = max(seen[node.name], node.count_clients())
+
     with ClusterPool.from_url(cluster.url, max_connections=bound, timeout=20) as pool:
-
-        def work(number: int) -> None:
-            for turn in range(12):
-                with pool.lease() as client:
-                    client.set(f"{number}:{turn}", turn)
-                    pipe = client.pipeline()
-                    for other in range(6):
-                        pipe.incr(f"{number}:{turn}:{other}")
-                    assert pipe.execute() == [1] * 6
-                assert pool.client.get(f"{number}:{turn}") == str(turn).encode()
-                if turn % 4 == 0:
-                    pool.engine().nodes_manager._refreshed_at = 0.0
-                    pool.engine().nodes_manager.initialize()
-
-        def look() -> None:
-            while not over.is_set():
-                for node in cluster.nodes:
-                    seen[node.name] = max(seen[node.name], node.count_clients())
-
         looking = spawn(look)
-        for thread in [spawn(work, number) for number in range(24)]:
+        for thread in [spawn(work_in_many_ways, pool, number) for number in range(24)]:
             thread.result(40)
         over.set()
         looking.result()
         assert pool.stats().timed_out == 0
-    masters = {node.name for node in cluster.masters()}
-    assert all(1 <= count <= bound for name, count in seen.items() if name in masters), seen
-    assert all(count <= bound for count in seen.values()), seen
+    assert max(seen.values()) == bound, seen  # it was reached, and never passed
 
 
 def test_numbers_of_the_nodes_add_up_to_those_of_the_pool(cluster, pool):
@@ -225,9 +225,9 @@ def test_cluster_that_is_not_there_is_unavailable_within_the_timeout():
 
 def test_server_that_is_no_cluster_says_so(redis_server):
     """It is a wrong setting, and no reason to come again later."""
-    with ClusterPool.from_url(f"redis+cluster://127.0.0.1:{redis_server.port}") as pool:
-        with pytest.raises(redis.exceptions.RedisClusterException, match="not enabled"):
-            pool.client.get("a")
+    pool = ClusterPool.from_url(f"redis+cluster://127.0.0.1:{redis_server.port}")
+    with pool, pytest.raises(redis.exceptions.RedisClusterException, match="not enabled"):
+        pool.client.get("a")
 
 
 def test_first_commands_of_many_threads_ask_for_the_map_once(cluster):
@@ -266,7 +266,7 @@ class TestSettings:
 
     def test_pool_of_one_server_is_not_made_for_a_cluster(self):
         """It would talk to one node as if it were all of them."""
-        with pytest.raises(ConfigError, match="ClusterPool.from_url"):
+        with pytest.raises(ConfigError, match="which has no RedisPool"):
             redis_pool_ext.RedisPool.from_url("redis+cluster://h:7000")
         with pytest.raises(ConfigError, match="redis\\+cluster://"):
             ClusterPool.from_url("redis://h:7000")
