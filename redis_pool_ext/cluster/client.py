@@ -11,7 +11,7 @@ from redis.client import CaseInsensitiveDict, Monitor
 from redis.cluster import ClusterNode, ClusterPubSub, RedisCluster
 
 from ..client import LeaseSideDoor
-from .on_lease import OnLease
+from .on_lease import NOT_EXECUTED, OnLease
 from .pipeline import LeasedClusterPipeline
 
 if TYPE_CHECKING:
@@ -40,15 +40,19 @@ class _Copy(OnLease, RedisCluster):
 
     def __getattr__(self, name: str) -> Any:
         """Take over what redis-py's constructor sets, where that has not happened yet."""
-        if name.startswith("__") or "_is_whole" in self.__dict__:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        for each, value in vars(self._pool.engine()).items():
+        if not name.startswith("__") and "_is_whole" not in self.__dict__:
+            self._take_over(vars(self._pool.engine()))
+        if name in self.__dict__:  # by another thread, perhaps
+            return self.__dict__[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _take_over(self, attributes: dict[str, Any]) -> None:
+        for each, value in attributes.items():
             if each == "_policies_callback_mapping":
                 self.__dict__.setdefault("_policies", value)
             elif each not in _OWN:
                 self.__dict__.setdefault(each, value)
         self.__dict__["_is_whole"] = True
-        return getattr(self, name)
 
     @property
     def _pool(self) -> ClusterPool:
@@ -86,10 +90,33 @@ class _Copy(OnLease, RedisCluster):
     # `execute_command` stays redis-py's: tracing tools wrap it.
     def _internal_execute_command(self, *args: Any, **options: Any) -> Any:
         target = options.get("target_nodes")
-        # redis-py's loop makes one attempt here, unless OPTIONS has a `retry`.
         return self._insist(
-            lambda: super(_Copy, self)._internal_execute_command(*args, **options),
+            lambda: self._attempt(args, options),
             is_aimed=target is not None and not self._is_nodes_flag(target),
+        )
+
+    def _attempt(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if self._is_for_one_node(args, options):
+            node = self.nodes_manager.get_node_from_slot(self.keyslot(args[1]))
+            try:
+                # As short a way as one server's client has, half of redis-py's.
+                return self.connection_pool.node(node)._execute_command(*args, **options)
+            except NOT_EXECUTED:
+                pass  # redis-py's engine knows where to go
+            except (redis.ConnectionError, redis.TimeoutError):
+                self.nodes_manager.initialize()  # as the engine does
+                raise
+        # It makes one attempt here, unless OPTIONS has a `retry`.
+        return super()._internal_execute_command(*args, **options)
+
+    def _is_for_one_node(self, args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+        """Tell whether it is a plain command whose second word is its key, its only one."""
+        return (
+            len(args) > 1
+            and args[0] in self.single_key_commands
+            and "target_nodes" not in options
+            and args[0] not in self.cluster_response_callbacks
+            and not self.retry.get_retries()
         )
 
     def set_response_callback(self, command: str, callback: Callable[..., Any]) -> None:

@@ -135,7 +135,7 @@ class Nodes:
     def __init__(self, alias: str, settings: dict[str, Any]) -> None:
         self.alias = alias
         self.settings = settings
-        self.is_closed = False
+        self.is_closed = self.is_paused = False
         self._lock = ProcessLock()  # protects the two below
         self._pools: dict[str, NodePool] = {}
         self._departed: list[PoolStats] = []
@@ -157,7 +157,10 @@ class Nodes:
 
     def _make(self, name: str, host: str, port: int) -> NodePool:
         alias = f"{self.alias}@{name}"
-        return NodePool(name, alias=alias, host=host, port=port, **self.settings)
+        pool = NodePool(name, alias=alias, host=host, port=port, **self.settings)
+        if self.is_paused:
+            pool.pause()
+        return pool
 
     def _require_open(self) -> None:
         if self.is_closed:
@@ -204,9 +207,9 @@ class Nodes:
 
     def resize(self, max_connections: int) -> None:
         """Change how many connections there may be to each node."""
+        self.settings = {**self.settings, "max_connections": max_connections}
         for pool in self.each():
             pool.resize(max_connections)
-        self.settings = {**self.settings, "max_connections": max_connections}
 
     def close(self, timeout: float) -> bool:
         """Close all pools; return whether all connections came back within `timeout`."""

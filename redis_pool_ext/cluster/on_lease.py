@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import redis
 from redis.cluster import PRIMARY, ClusterNode
-from redis.exceptions import ClusterDownError, SlotNotCoveredError
+from redis.exceptions import AskError, ClusterDownError, SlotNotCoveredError, TryAgainError
 
 from ..errors import PoolClosedError, PoolUnavailableError
 from .operation import Operation, current
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from .lease import ClusterLease
     from .topology import Topology
 
-__all__ = ["OnLease"]
+__all__ = ["NOT_EXECUTED", "OnLease"]
 
 T = TypeVar("T")
+
+# The server, or nobody, has refused these; so they were not executed. MOVED is an AskError.
+NOT_EXECUTED = (AskError, TryAgainError, ClusterDownError)
 
 # Seconds that redis-py sleeps after a CLUSTERDOWN.
 _DOWN = 0.25

@@ -18,16 +18,14 @@ from redis.cluster import (
 )
 from redis.exceptions import (
     AskError,
-    ClusterDownError,
     RedisClusterException,
-    TryAgainError,
     WatchError,
 )
 from redis.retry import Retry
 
 from ..errors import LeaseError, PoolUnavailableError
 from .nodes import NodeLease
-from .on_lease import OnLease
+from .on_lease import NOT_EXECUTED, OnLease
 from .topology import Topology
 
 if TYPE_CHECKING:
@@ -35,8 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LeasedClusterPipeline"]
 
-# The server, or nobody, has refused these; so they were not executed. MOVED is an AskError.
-_NOT_EXECUTED = (AskError, TryAgainError, ClusterDownError, PoolUnavailableError)
+_NOT_SENT = (*NOT_EXECUTED, PoolUnavailableError)
 
 # As many redirections as the server may need to make up its mind.
 _REDIRECTIONS = 8
@@ -184,7 +181,7 @@ class _Pipelined(PipelineStrategy):
     def _follow(self, stack: list[Any]) -> None:
         """Execute by itself each command that was not executed where it was sent."""
         pipe = self._pipe
-        again = [each for each in stack if isinstance(each.result, _NOT_EXECUTED)]
+        again = [each for each in stack if isinstance(each.result, _NOT_SENT)]
         if again:
             pipe.reinitialize_counter += 1
             if pipe._should_reinitialized():

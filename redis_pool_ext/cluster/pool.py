@@ -52,7 +52,8 @@ class ClusterPool:
             raise ConfigError([_no_such_database()])
         self.nodes = Nodes(alias, arguments)
         first = self.nodes.of(*self._addresses[0])  # which checks the arguments
-        self.nodes.settings = {**arguments, "timeout": first.timeout}
+        sizes = {"timeout": first.timeout, "max_connections": first.max_connections}
+        self.nodes.settings = {**arguments, **sizes}
         self.timeout = first.timeout
         self.max_waiting, self.max_connecting = first.max_waiting, first.max_connecting
         self.hold, self.min_idle, self.life = first.hold, first.min_idle, first.life
@@ -154,7 +155,7 @@ class ClusterPool:
     @property
     def max_connections(self) -> int:
         """How many connections there may be to each node."""
-        bound: int = self.nodes.each()[0].max_connections if self.nodes.each() else 0
+        bound: int = self.nodes.settings["max_connections"]
         return bound
 
     @property
@@ -174,11 +175,13 @@ class ClusterPool:
 
     def pause(self) -> None:
         """Lend nothing of any node until `resume()`."""
+        self.nodes.is_paused = True  # those to come, too
         for pool in self.nodes.each():
             pool.pause()
 
     def resume(self) -> None:
         """Lend again, first to those who have waited longest."""
+        self.nodes.is_paused = False
         for pool in self.nodes.each():
             pool.resume()
 

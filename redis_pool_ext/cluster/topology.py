@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
@@ -276,6 +276,16 @@ class Engine(RedisCluster):
         # redis-py makes it itself and takes no other class; what is added has no slots.
         self.nodes_manager.__class__ = Topology
         self.nodes_manager.begin(nodes, addresses)
+        self.single_key_commands = frozenset(self._single_key_commands())
+
+    def _single_key_commands(self) -> Iterator[str]:
+        """Yield the names of commands that have one key, behind the name, and no surprises."""
+        special = {*self.command_flags, *self.result_callbacks}
+        for name, command in self.commands_parser.commands.items():
+            is_plain = not {"movablekeys", "pubsub"}.intersection(command["flags"])
+            has_one_key = command["first_key_pos"] == command["last_key_pos"] == 1
+            if is_plain and has_one_key and name.upper() not in special:
+                yield name.upper()
 
     def close(self) -> None:
         """Do nothing: the nodes' pools are closed by who owns them."""
