@@ -291,6 +291,27 @@ class TestNodesThatAreLost:
             finally:
                 victim.thaw()
 
+    def test_cluster_that_is_frozen_is_given_up_within_the_bound(self, cluster, pool):
+        """Nobody answers, neither the command nor the question where its slot is."""
+        keys = [cluster.key_on(node) for node in cluster.masters()]
+        pool.client.mset_nonatomic(dict.fromkeys(keys, 1))
+        pool.drain()  # so that each command dials
+        for node in cluster.nodes:
+            node.freeze()
+        try:
+            for use in (
+                lambda: pool.client.get(keys[0]),
+                lambda: pool.client.mget_nonatomic(*keys),
+                pool.client.pipeline().get(keys[0]).get(keys[1]).get(keys[2]).execute,
+            ):
+                began = time.monotonic()
+                with pytest.raises(redis.ConnectionError):
+                    use()
+                assert time.monotonic() - began < BOUND
+        finally:
+            for node in cluster.nodes:
+                node.thaw()
+
     def test_command_whose_reply_is_lost_is_not_sent_again(self, cluster):
         """It was executed, and a second time would be once too often; redis-py's does it."""
         master = cluster.masters()[0]

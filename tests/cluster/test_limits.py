@@ -135,7 +135,7 @@ def test_numbers_of_the_nodes_add_up_to_those_of_the_pool(cluster, pool):
     assert total.in_use == 1
     assert total.acquired >= 31
     assert {stats.alias for stats in each.values()} == {f"default@{name}" for name in each}
-    assert repr(pool).startswith(f"<ClusterPool \"default\" in_use=0 idle={pool.stats().idle} ")
+    assert repr(pool).startswith(f'<ClusterPool "default" in_use=0 idle={pool.stats().idle} ')
 
 
 def test_resize_is_of_each_node_and_of_those_to_come(cluster):
@@ -253,6 +253,27 @@ def test_slots_agree_with_redis_py(cluster, pool):
         pool.client.set(f"key:{number}", number)
         assert pool.client.keyslot(f"key:{number}") == key_slot(f"key:{number}".encode())
     assert pool.engine().nodes_manager.redirects == 0
+
+
+def test_password_is_for_all_nodes(cluster):
+    """A wrong one is the server's own answer, and no reason to come again later."""
+    for node in cluster.nodes:
+        node.say("CONFIG SET", "masterauth", "s3cret")
+    for node in cluster.nodes:
+        node.say("CONFIG SET", "requirepass", "s3cret")
+    try:
+        url = cluster.url.replace("://", "://default:{}@")
+        with ClusterPool.from_url(url.format("s3cret")) as pool:
+            for node in cluster.nodes:
+                assert pool.client.ping(target_nodes=pool.client.get_node(node_name=node.name))
+        with ClusterPool.from_url(url.format("wrong")) as pool:
+            with pytest.raises(redis.AuthenticationError) as caught:
+                pool.client.get("a")
+            assert "wrong" not in f"{caught.value!r}"
+    finally:
+        for node in cluster.nodes:
+            with node.admin(password="s3cret") as admin:
+                admin.config_set("requirepass", "")
 
 
 class TestSettings:
