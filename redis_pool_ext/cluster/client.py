@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from .pool import ClusterPool
     from .topology import Topology
 
-try:
-    from redis._parsers.commands import RequestPolicy
-except ImportError:  # redis-py 6
-    RequestPolicy = None  # type: ignore[assignment, misc]
-
 __all__ = ["LeasedCluster", "PooledCluster"]
 
 # What the clients have of their own, and not from the engine.
@@ -49,7 +44,7 @@ class _Copy(OnLease, RedisCluster):
     def _take_over(self, attributes: dict[str, Any]) -> None:
         for each, value in attributes.items():
             if each == "_policies_callback_mapping":
-                self.__dict__.setdefault("_policies", value)
+                self.__dict__.setdefault("policies", value)
             elif each not in _OWN:
                 self.__dict__.setdefault(each, value)
         self.__dict__["_is_whole"] = True
@@ -76,16 +71,6 @@ class _Copy(OnLease, RedisCluster):
     @reinitialize_counter.setter
     def reinitialize_counter(self, count: int) -> None:
         self.nodes_manager.redirects = count
-
-    @property
-    def _policies_callback_mapping(self) -> Any:  # type: ignore[override]  # redis-py 7's
-        # Its functions refer to the engine; and kept here, to this client they would be a
-        # cycle, in which a lease that was dropped were kept.
-        return self._policies | {
-            RequestPolicy.DEFAULT_KEYED: self.get_nodes_from_slot,
-            RequestPolicy.MULTI_SHARD: self._split_multi_shard_command,
-            RequestPolicy.SPECIAL: self.get_special_nodes,
-        }
 
     # `execute_command` stays redis-py's: tracing tools wrap it.
     def _internal_execute_command(self, *args: Any, **options: Any) -> Any:

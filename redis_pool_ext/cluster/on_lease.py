@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from .lease import ClusterLease
     from .topology import Topology
 
+try:
+    from redis._parsers.commands import RequestPolicy
+except ImportError:  # redis-py 6
+    RequestPolicy = None  # type: ignore[assignment, misc]
+
 __all__ = ["NOT_EXECUTED", "OnLease"]
 
 T = TypeVar("T")
@@ -38,7 +43,25 @@ class OnLease:
     connection_pool: ClusterLease
     nodes_manager: Any
     commands_parser: Any
+    policies: dict[Any, Any]  # the engine's
     get_default_node: Callable[[], Any]
+    get_nodes_from_slot: Any
+    get_special_nodes: Any
+    _split_multi_shard_command: Any
+
+    @property
+    def _policies_callback_mapping(self) -> dict[Any, Any]:
+        # An attribute in redis-py 7, whose functions refer to the engine; to this object, and
+        # kept here, they would be a cycle, in which a lease that was dropped were kept.
+        return self.policies | {
+            RequestPolicy.DEFAULT_KEYED: self.get_nodes_from_slot,
+            RequestPolicy.MULTI_SHARD: self._split_multi_shard_command,
+            RequestPolicy.SPECIAL: self.get_special_nodes,
+        }
+
+    @_policies_callback_mapping.setter
+    def _policies_callback_mapping(self, _mapping: Any) -> None:
+        """Leave what a constructor of redis-py's makes."""
 
     def get_redis_connection(self, node: ClusterNode) -> LeasedRedis:
         """Return the client at one node, whose commands run on this lease."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -77,7 +78,18 @@ class LeasedClusterPipeline(OnLease, ClusterPipeline):
             **more,
         )
         self.encoder = client.encoder
+        if hasattr(client, "policies"):  # redis-py 7 and 8
+            self.policies = client.policies
         self._execution_strategy = _Transaction(self) if transaction else _Pipelined(self)
+
+    @property
+    def parent_execute_command(self) -> Any:
+        """The client's `execute_command`; kept, as redis-py does it, it would be a cycle."""
+        return super(ClusterPipeline, self).execute_command
+
+    @parent_execute_command.setter
+    def parent_execute_command(self, _method: Any) -> None:
+        pass
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Queue a command; between WATCH and MULTI, execute it."""
@@ -111,10 +123,22 @@ class LeasedClusterPipeline(OnLease, ClusterPipeline):
                 let_go()
 
 
-class _Pipelined(PipelineStrategy):
-    """Commands that go to their nodes together."""
+class _OfPipe:
+    """A strategy; its pipeline has it, and it has no hold on the pipeline, nor on its lease."""
 
-    _pipe: LeasedClusterPipeline
+    @property
+    def _pipe(self) -> Any:
+        pipe = self._refer_to_pipe()
+        assert pipe is not None  # it is what calls
+        return pipe
+
+    @_pipe.setter
+    def _pipe(self, pipe: LeasedClusterPipeline) -> None:
+        self._refer_to_pipe = weakref.ref(pipe)
+
+
+class _Pipelined(_OfPipe, PipelineStrategy):
+    """Commands that go to their nodes together."""
 
     def send_cluster_commands(
         self, stack: list[Any], raise_on_error: bool = True, allow_redirections: bool = True
@@ -193,10 +217,8 @@ class _Pipelined(PipelineStrategy):
                 command.result = error
 
 
-class _Transaction(TransactionStrategy):
+class _Transaction(_OfPipe, TransactionStrategy):
     """WATCH, MULTI and EXEC for keys of one slot, on one connection."""
-
-    _pipe: LeasedClusterPipeline
 
     def __init__(self, pipe: LeasedClusterPipeline) -> None:
         super().__init__(pipe)

@@ -145,6 +145,7 @@ def test_watched_key_that_changes_raises(cluster, pool):
             with pytest.raises(WatchError):
                 pipe.execute()
         assert client.get("{a}n") == b"meanwhile"
+        assert {each.depth for each in client.connection_pool.held} == {0}  # others may use it
 
 
 def test_transaction_over_two_slots_is_refused_as_redis_py_does(cluster, pool):
@@ -238,11 +239,12 @@ def test_callback_that_is_set_holds_for_that_client_alone(cluster, pool):
 
 def test_lease_that_is_dropped_frees_its_connections(cluster, pool):
     """Without a round of the garbage collector: nothing in it refers to itself."""
-    lease = pool.lease()
-    lease.client().set("a", 1)
-    gc.collect()
     gc.disable()
     try:
+        lease = pool.lease()
+        lease.client().set("a", 1)
+        lease.client().pipeline().get("a").execute()
+        assert pool.stats().in_use == 1
         del lease
         wait_until(lambda: pool.stats().in_use == 0)
     finally:
