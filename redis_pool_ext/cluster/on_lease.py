@@ -119,17 +119,16 @@ class OnLease:
             self.nodes_manager.initialize()  # the node has left meanwhile
             return operation.has_seconds()
         if type(error) is PoolUnavailableError and operation.failed is not None:
-            return operation.has_seconds() and self._is_elsewhere(operation.failed)
+            return operation.has_seconds() and self._is_elsewhere(operation.failed, operation)
         return False
 
-    def _is_elsewhere(self, failed: str) -> bool:
+    def _is_elsewhere(self, failed: str, operation: Operation) -> bool:
         """Tell whether what was for a node that failed would go to another one now."""
         topology: Topology = self.nodes_manager
-        default = topology.default_node
-        was_default = default is not None and default.name == failed
         topology.initialize()  # which does nothing if redis-py did it
-        topology.avoid(failed)
-        return was_default or not topology.is_primary(failed)
+        has_new_default = topology.avoid(failed) or operation.has_new_default
+        operation.has_new_default = False
+        return has_new_default or not topology.is_primary(failed)
 
     def _is_down(self, error: redis.RedisError) -> PoolUnavailableError:
         pool = self.connection_pool.pool

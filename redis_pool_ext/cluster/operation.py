@@ -65,6 +65,7 @@ class Operation:
         self.failed: str | None = None  # the node that could not be reached, last
         self.refusal: BaseException | None = None
         self.has_taken = False
+        self.has_new_default = False  # commands without a key go elsewhere from now on
         self._asking: Deadline | None = None
         self._outer: Operation | None = None
         self._depth = 0

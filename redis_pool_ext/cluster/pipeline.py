@@ -144,7 +144,7 @@ class _Pipelined(_OfPipe, PipelineStrategy):
         self, stack: list[Any], raise_on_error: bool = True, allow_redirections: bool = True
     ) -> list[Any]:
         """Send the commands, and return their replies."""
-        return self._pipe._insist(
+        return self._pipe._insist(  # type: ignore[no-any-return]
             lambda: super(_Pipelined, self).send_cluster_commands(
                 stack, raise_on_error, allow_redirections
             )

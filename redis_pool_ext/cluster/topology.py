@@ -220,7 +220,7 @@ class Topology(NodesManager):
             self._nodes.of(node.host, node.port)
         self.see_off()
         if operation is not None and operation.failed is not None:
-            self.avoid(operation.failed)
+            operation.has_new_default |= self.avoid(operation.failed)
 
     def see_off(self) -> None:
         """Close the pools of nodes that are on the map no more."""
@@ -230,13 +230,17 @@ class Topology(NodesManager):
         """Return the nodes that have slots."""
         return [node for node in list(self.nodes_cache.values()) if node.server_type == PRIMARY]
 
-    def avoid(self, name: str) -> None:
-        """Send commands without a key elsewhere than to the node that failed."""
+    def avoid(self, name: str) -> bool:
+        """Send commands without a key elsewhere than to the node that failed.
+
+        False where they are not sent there, or there is no other one.
+        """
         default = self.default_node
-        if default is not None and default.name == name:
-            others = [each for each in self.primaries() if each.name != name]
-            if others:
-                self.default_node = random.choice(others)
+        others = [each for each in self.primaries() if each.name != name]
+        if default is None or default.name != name or not others:
+            return False
+        self.default_node = random.choice(others)
+        return True
 
     def is_primary(self, name: str) -> bool:
         """Tell whether a node has slots, as far as is known."""

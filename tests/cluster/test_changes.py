@@ -237,8 +237,10 @@ class TestNodesThatAreLost:
         key, elsewhere = cluster.key_on(victim), cluster.key_on(other)
         pool.client.set(key, 1)
         replica = cluster.replica_of(victim)
+        pool.client.set_default_node(pool.client.get_node(node_name=victim.name))
         replica.stop()  # nobody is promoted
         victim.stop()
+        assert pool.client.ping() is True  # any node will do
         with pool.lease() as client:
             for use in (
                 lambda: client.get(key),
