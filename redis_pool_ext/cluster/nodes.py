@@ -90,6 +90,11 @@ class NodeLease(Lease):
 
     pool: NodePool
 
+    def _is_interrupting(self) -> bool:
+        # redis-py's engine talks on the connection without a word to the lease.
+        is_within = self.depth > 1 and any(each.pending for each in tuple(self.held))
+        return is_within or super()._is_interrupting()
+
     def owns_connection(self, connection: Any) -> bool:
         """Tell whether `connection` is what this lease holds; redis-py's transactions ask."""
         return connection in self.held

@@ -18,7 +18,7 @@ from ..deadline import Deadline
 from ..errors import PoolExhaustedError, PoolUnavailableError, RedisPoolError
 from ..interface import ConnectionPoolInterface
 from ..outcomes import DIAL_AT_LEAST
-from .nodes import NodePool, Nodes
+from .nodes import NodeLease, NodePool, Nodes
 from .operation import Operation, current
 
 try:
@@ -61,18 +61,19 @@ class Door(ConnectionPoolInterface):
     def __bool__(self) -> bool:
         return True
 
-    def get_connection(self, *_args: Any, **_options: Any) -> Any:
-        """Take the lease's connection, or one of the pool."""
+    def _held(self) -> NodeLease | None:
+        """Return the lease's hold on a connection to the node, if there is such a one."""
         operation = current()
         lease = operation.lease if operation is not None else None
-        held = lease.holding(self._pool) if lease is not None else None
-        return (self._pool if held is None else held).get_connection()
+        return lease.holding(self._pool) if lease is not None else None
+
+    def get_connection(self, *_args: Any, **_options: Any) -> Any:
+        """Take the lease's connection, or one of the pool."""
+        return (self._held() or self._pool).get_connection()
 
     def release(self, connection: Any) -> None:
         """Put it back to where it was taken from."""
-        operation = current()
-        lease = operation.lease if operation is not None else None
-        held = lease.holding(self._pool) if lease is not None else None
+        held = self._held()
         if held is not None and held.owns_connection(connection):
             held.release(connection)
         else:
@@ -216,11 +217,16 @@ class Topology(NodesManager):
     def _arrive(self, operation: Operation | None) -> None:
         """Have a pool for each primary, and none for nodes that have left."""
         self._refreshed_at = monotonic()
+        # A dict of its own: redis-py 6 takes nodes that fail out of it.
+        self.startup_nodes = dict(self.nodes_cache)
         for node in self.primaries():
             self._nodes.of(node.host, node.port)
         self.see_off()
         if operation is not None and operation.failed is not None:
             operation.has_new_default |= self.avoid(operation.failed)
+
+    def move_node_to_end_of_cached_nodes(self, node_name: str) -> None:
+        """Do nothing: whom to ask last is known here, and no node shall vanish for a moment."""
 
     def see_off(self) -> None:
         """Close the pools of nodes that are on the map no more."""

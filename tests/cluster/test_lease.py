@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 
 import pytest
@@ -275,6 +276,29 @@ def test_end_by_another_thread_takes_the_connection_from_a_blocked_one(cluster, 
     with pytest.raises((redis.ConnectionError, LeaseError)):
         blocked.result()
     assert in_use(pool) == {}
+
+
+def test_signal_handler_in_the_middle_of_a_command_is_refused(cluster, pool):
+    """It would read the command's reply; that goes on, and has it."""
+    told: list[str] = []
+
+    def handler(*_args: object) -> None:
+        try:
+            client.set("list", "text")
+        except LeaseError as error:
+            told.append(str(error))
+        spawn(pool.client.rpush, "list", "an element").result()
+
+    with pool.lease() as client:
+        client.get("list")
+        before = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            assert client.blpop("list", 10) == (b"list", b"an element")
+        finally:
+            signal.signal(signal.SIGALRM, before)
+    assert len(told) == 1
+    assert "in the middle of another command of this thread" in told[0]
 
 
 def test_leases_that_need_each_others_nodes_do_not_wait_for_each_other(cluster):
