@@ -9,11 +9,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
-from .config import (
-    PoolConfig,
-    check_connection_arguments,
-    check_pool_arguments,
-)
+from .config import PoolConfig, check_connection_arguments, check_pool_arguments
 from .forks import in_child
 from .interface import PoolInterface
 from .ledger import Ledger

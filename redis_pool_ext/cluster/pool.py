@@ -17,10 +17,11 @@ from ..errors import PoolUnavailableError
 from ..forks import ProcessLock, getpid, in_child
 from ..stats import PoolStats
 from .client import LeasedCluster, PooledCluster
+from .engine import Engine, discover
 from .lease import ClusterLease
 from .nodes import NodePool, Nodes
 from .operation import Operation
-from .topology import Address, Engine, discover
+from .topology import Address
 
 __all__ = ["ClusterPool"]
 
