@@ -44,6 +44,7 @@ class OnLease:
     nodes_manager: Any
     commands_parser: Any
     policies: dict[Any, Any]  # the engine's
+    single_key_commands: frozenset[str]  # as above
     get_default_node: Callable[[], Any]
     get_nodes_from_slot: Any
     get_special_nodes: Any
@@ -80,6 +81,8 @@ class OnLease:
         return node
 
     def _get_command_keys(self, *args: Any) -> Any:
+        if len(args) > 1 and args[0] in self.single_key_commands:
+            return [args[1]]
         # redis-py's own asks the server over a connection beside those of the lease.
         client = self.get_redis_connection(self.get_default_node())
         return self.commands_parser.get_keys(client, *args)

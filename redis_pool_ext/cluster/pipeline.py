@@ -14,7 +14,6 @@ from redis.cluster import (
     ClusterNode,
     ClusterPipeline,
     PipelineStrategy,
-    RedisCluster,
     TransactionStrategy,
 )
 from redis.exceptions import (
@@ -49,7 +48,7 @@ class LeasedClusterPipeline(OnLease, ClusterPipeline):
     def __init__(
         self,
         lease: ClusterLease,
-        client: RedisCluster,
+        client: Any,
         transaction: bool | None,
         *,
         owns_lease: bool,
@@ -78,6 +77,7 @@ class LeasedClusterPipeline(OnLease, ClusterPipeline):
             **more,
         )
         self.encoder = client.encoder
+        self.single_key_commands = client.single_key_commands
         if hasattr(client, "policies"):  # redis-py 7 and 8
             self.policies = client.policies
         self._execution_strategy = _Transaction(self) if transaction else _Pipelined(self)
@@ -93,6 +93,8 @@ class LeasedClusterPipeline(OnLease, ClusterPipeline):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Queue a command; between WATCH and MULTI, execute it."""
+        if not isinstance(self._execution_strategy, _Transaction):
+            return self._execution_strategy.execute_command(*args, **options)
         with self.connection_pool.operation():
             return super().execute_command(*args, **options)
 

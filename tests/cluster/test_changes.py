@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import WatchError
+from redis.retry import Retry
 
 from redis_pool_ext import ClusterPool, PoolUnavailableError, RedisPoolError
 
@@ -341,6 +343,21 @@ class TestNodesThatAreLost:
             finally:
                 master.thaw()
         wait_until(lambda: master.say("GET", key) == "2")
+
+    def test_retry_in_the_options_repeats_what_was_sent(self, cluster):
+        """Whoever asks for redis-py's way has it, and what comes with it."""
+        master = cluster.masters()[0]
+        key = cluster.key_on(master)
+        retry = Retry(NoBackoff(), 20)
+        with ClusterPool.from_url(cluster.url, timeout=2, socket_timeout=0.2, retry=retry) as pool:
+            pool.client.get(key)
+            master.freeze()
+            thawing = threading.Timer(0.4, master.thaw)
+            thawing.start()
+            try:
+                assert pool.client.incr(key) >= 1
+            finally:
+                thawing.join()
 
     def test_restart_of_all_nodes_is_survived(self, cluster, pool):
         """Nobody is left who could tell the map; the addresses are asked again."""
