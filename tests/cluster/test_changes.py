@@ -14,6 +14,7 @@ from redis.exceptions import WatchError
 from redis.retry import Retry
 
 from redis_pool_ext import ClusterPool, PoolUnavailableError, RedisPoolError
+from redis_pool_ext.cluster.topology import REFRESH_EVERY
 
 from ..support.cluster import NODE_TIMEOUT, Cluster, elapsed, slot_of
 from ..support.threads import Spawned, spawn, wait_until
@@ -265,6 +266,20 @@ class TestNodesThatAreLost:
         cluster.heal()
         assert pool.client.set(elsewhere, 2)
         assert pool.client.set(key, 2)
+
+    def test_commands_to_a_lost_node_do_not_flood_the_others_with_questions(self, cluster, pool):
+        """Many fail, each asks where its slot is by now, and one question a while is sent."""
+        victim = cluster.masters()[0]
+        key = cluster.key_on(victim)
+        pool.client.set(key, 1)
+        cluster.replica_of(victim).stop()
+        victim.stop()
+        before, began = cluster.count_questions(), time.monotonic()
+        for _ in range(300):
+            with pytest.raises(redis.ConnectionError):
+                pool.client.get(key)
+        asked, spent = cluster.count_questions() - before, time.monotonic() - began
+        assert asked <= spent / REFRESH_EVERY + 2
 
     def test_promotion_by_command_is_followed(self, cluster, pool):
         """The old master is a replica then, and sends everybody away."""

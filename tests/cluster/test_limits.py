@@ -29,12 +29,6 @@ from ..support.cluster import elapsed
 from ..support.threads import spawn, wait_until
 
 
-def commands_about_the_map(cluster) -> int:
-    """Count how often the cluster was asked where its slots are."""
-    stats = [node.say("INFO", "commandstats") for node in cluster.nodes]
-    return sum(each.get("cmdstat_cluster", {"calls": 0})["calls"] for each in stats)
-
-
 def test_full_node_is_told_within_the_timeout_and_nobody_asks_for_the_map(cluster):
     """Full is not failed: the message has the node's numbers, the other nodes serve on."""
     first, second, _ = cluster.masters()
@@ -45,7 +39,7 @@ def test_full_node_is_told_within_the_timeout_and_nobody_asks_for_the_map(cluste
             timed_out = pool.node_stats()[first.name].timed_out
             for node in cluster.nodes:
                 node.say("CONFIG RESETSTAT")
-            before = commands_about_the_map(cluster)
+            before = cluster.count_questions()
             began_to_raise = elapsed(lambda: client.get(key))
             assert 0.3 <= began_to_raise < 0.9
             message = rf'no connection within 0.30 s \(pool "default@{first.name}": in_use=1'
@@ -58,7 +52,7 @@ def test_full_node_is_told_within_the_timeout_and_nobody_asks_for_the_map(cluste
                 client.pipeline().get(elsewhere).get(key).execute()
             with pytest.raises(ConnectionPoolTimeoutError):
                 client.transaction(lambda pipe: pipe.get(key), key)
-            assert commands_about_the_map(cluster) == before
+            assert cluster.count_questions() == before
         assert pool.node_stats()[first.name].timed_out == timed_out + 4
 
 
@@ -273,10 +267,10 @@ def test_first_commands_of_many_threads_ask_for_the_map_once(cluster):
             barrier.wait(20)
             pool.client.set(f"key:{number}", number)
 
-        before = commands_about_the_map(cluster)
+        before = cluster.count_questions()
         for thread in [spawn(work, number) for number in range(16)]:
             thread.result()
-        assert commands_about_the_map(cluster) - before == 1
+        assert cluster.count_questions() - before == 1
 
 
 def test_slots_agree_with_redis_py(cluster, pool):

@@ -161,6 +161,11 @@ class Cluster:
     def key_on(self, node: Node, prefix: str = "key") -> str:
         return next(self.keys_on(node, prefix))
 
+    def count_questions(self) -> int:
+        """Count how often the nodes that run were asked about the cluster, so far."""
+        stats = [node.say("INFO", "commandstats") for node in self.running()]
+        return sum(int(each.get("cmdstat_cluster", {"calls": 0})["calls"]) for each in stats)
+
     # -- what is done to it ------------------------------------------------------------------
 
     def wait_until_whole(self) -> None:
