@@ -55,27 +55,7 @@ class LeasedClusterPipeline(OnLease, ClusterPipeline):
     ) -> None:
         self.connection_pool = lease
         self._owns_lease = owns_lease
-        more = {
-            name: getattr(client, attribute)
-            for name, attribute in (
-                ("event_dispatcher", "_event_dispatcher"),
-                ("policy_resolver", "_policy_resolver"),
-            )
-            if hasattr(client, attribute)  # redis-py 7 and 8
-        }
-        super().__init__(
-            nodes_manager=client.nodes_manager,
-            commands_parser=client.commands_parser,
-            result_callbacks=client.result_callbacks,
-            cluster_response_callbacks=client.cluster_response_callbacks,
-            read_from_replicas=client.read_from_replicas,
-            load_balancing_strategy=client.load_balancing_strategy,
-            reinitialize_steps=client.reinitialize_steps,
-            retry=client.retry,
-            lock=client._lock,
-            transaction=bool(transaction),
-            **more,
-        )
+        super().__init__(transaction=bool(transaction), **_arguments_from(client))
         self.encoder = client.encoder
         self.single_key_commands = client.single_key_commands
         if hasattr(client, "policies"):  # redis-py 7 and 8
@@ -123,6 +103,24 @@ class LeasedClusterPipeline(OnLease, ClusterPipeline):
             let_go = getattr(self._execution_strategy, "let_go", None)
             if let_go is not None:
                 let_go()
+
+
+def _arguments_from(client: Any) -> dict[str, Any]:
+    """Return what redis-py's own `pipeline()` hands to a pipeline."""
+    names = {
+        "commands_parser": "commands_parser",
+        "result_callbacks": "result_callbacks",
+        "cluster_response_callbacks": "cluster_response_callbacks",
+        "read_from_replicas": "read_from_replicas",
+        "load_balancing_strategy": "load_balancing_strategy",
+        "reinitialize_steps": "reinitialize_steps",
+        "retry": "retry",
+        "lock": "_lock",
+        "event_dispatcher": "_event_dispatcher",  # of redis-py 7 and 8, as the next one
+        "policy_resolver": "_policy_resolver",
+    }
+    found = {name: getattr(client, own) for name, own in names.items() if hasattr(client, own)}
+    return {**found, "nodes_manager": client.nodes_manager}
 
 
 class _OfPipe:
