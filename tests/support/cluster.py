@@ -20,7 +20,7 @@ from .server import Server
 from .threads import wait_until
 
 SLOTS = 16384
-NODE_TIMEOUT = 1.0  # seconds; a node that is silent for that long counts as failed
+NODE_TIMEOUT = 1.5  # seconds; a node that is silent for that long counts as failed
 _BUS = 10000  # the port on which the nodes talk is so much higher
 _FLAGS = "cluster-enabled yes cluster-allow-replica-migration no repl-diskless-sync yes"
 _TIMES = f"cluster-node-timeout {NODE_TIMEOUT * 1000:.0f} repl-diskless-sync-delay 0"
