@@ -7,6 +7,7 @@ from ._version import __version__
 from .aio.lease import AsyncLease
 from .aio.loops import close_async_pools, get_async_pool, get_async_redis
 from .aio.pool import AsyncRedisPool
+from .cluster.pool import ClusterPool
 from .config import ConfigError, PoolConfig
 from .errors import (
     ConnectionPoolTimeoutError,
@@ -30,6 +31,7 @@ from .stats import PoolStats
 __all__ = [
     "AsyncLease",
     "AsyncRedisPool",
+    "ClusterPool",
     "ConfigError",
     "ConnectionPoolTimeoutError",
     "Lease",

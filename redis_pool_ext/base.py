@@ -101,6 +101,7 @@ class PoolBase(PoolInterface, Upkeep):
     @classmethod
     def from_config(cls, config: PoolConfig) -> Self:
         """Return a pool as one entry of `REDIS_POOLS` describes it."""
+        config.require_one_server(cls.__name__)
         return cls(**config.pool_arguments())
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .lease import Lease
     from .pool import RedisPool
 
-__all__ = ["ClientFactory", "LeasedPipeline", "LeasedRedis"]
+__all__ = ["ClientFactory", "LeaseSideDoor", "LeasedPipeline", "LeasedRedis"]
 
 
 class _Talking:
@@ -204,12 +204,12 @@ class LeasedRedis(_Talking, Leased, redis.Redis):
     def pubsub(self, **kwargs: Any) -> PubSub:
         """Return a PubSub on a connection of its own, which comes back with the lease."""
         return PubSub(
-            _SideDoor(self.connection_pool), event_dispatcher=self._event_dispatcher, **kwargs
+            LeaseSideDoor(self.connection_pool), event_dispatcher=self._event_dispatcher, **kwargs
         )
 
     def monitor(self) -> Monitor:
         """Return a Monitor on a connection of its own, which comes back with the lease."""
-        return Monitor(_SideDoor(self.connection_pool))
+        return Monitor(LeaseSideDoor(self.connection_pool))
 
     def client(self) -> LeasedRedis:
         """Return another client on the same lease."""
@@ -220,12 +220,16 @@ class LeasedRedis(_Talking, Leased, redis.Redis):
         pass
 
 
-class _SideDoor(SideDoor):
+class LeaseSideDoor(SideDoor):
+    """The lease as a pool for what needs a connection of its own."""
+
     def get_connection(self, *_args: Any, **_options: Any) -> GuardedConnection:
+        """Take one more connection of the lease's pool."""
         connection: GuardedConnection = self._lease.take_extra()
         return connection
 
     def release(self, connection: Any) -> None:
+        """Give it back, before the lease does."""
         self._lease.release(connection)
 
 

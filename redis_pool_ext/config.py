@@ -68,6 +68,19 @@ class PoolConfig:
         reader.check_alias("alias", alias)
         return cls(alias=alias, **reader.read(url, pool, options))
 
+    @property
+    def is_cluster(self) -> bool:
+        """Tell whether it is a `ClusterPool` that this describes."""
+        return "startup_nodes" in self.options
+
+    def require_one_server(self, kind: str) -> None:
+        """Raise `ConfigError` for a cluster: a pool of this kind would take one node for all."""
+        if self.is_cluster:
+            path = f"REDIS_POOLS[{self.alias!r}]['URL']"
+            hint = "use get_pool(), get_redis() or request.redis, or make a ClusterPool"
+            message = f"is of a Redis Cluster, which has no {kind}"
+            raise ConfigError([Problem("E006", path, message, hint)])
+
     def pool_arguments(self) -> dict[str, Any]:
         """Return the arguments of `RedisPool` for this record."""
         own = ("alias", "connection_class", *POOL_RULES)

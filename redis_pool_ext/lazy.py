@@ -22,17 +22,24 @@ class _Becoming:
     def __init__(self, scope: Scope, find_pool: Callable[[], Any]) -> None:
         self._becomes = scope, find_pool
 
-    def __getattr__(self, name: str) -> Any:
-        """Become the client: whatever is asked for first is missing, and looked for here."""
+    def __getattribute__(self, name: str) -> Any:
+        """Become the client, whatever is asked for first; what Python itself looks at aside.
+
+        Not `__getattr__`, which is asked for what is missing only: a cluster's client has
+        methods of the same names that do something else (DEL of keys on several nodes).
+        """
+        if name == "_becomes" or name.startswith("__"):
+            return object.__getattribute__(self, name)
         becomes = vars(self).get("_becomes")
         if becomes is not None:  # else another thread was quicker
             scope, find_pool = becomes
             client = scope.client(find_pool())
-            # One in all but identity from here on, and as fast. The attributes come first,
-            # for a thread that uses them in between.
-            self.__dict__ = client.__dict__
+            # One in all but identity from here on, and as fast. After each step another
+            # thread finds either this or a client with its attributes.
+            self.__dict__.update(client.__dict__)
             self.__class__ = type(client)
-        return object.__getattribute__(self, name)
+            self.__dict__ = client.__dict__
+        return getattr(self, name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}, not used yet>"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import redis
 
+from .cluster.pool import ClusterPool
 from .config import ConfigError, PoolConfig, Problem, read_settings
 from .forks import ProcessLock
 from .pool import RedisPool
@@ -103,11 +104,18 @@ def pool_for(config: PoolConfig) -> RedisPool:
     with _lock.mine():
         pool = _pools.get(config)
         if pool is None or pool.is_closed:
-            made = RedisPool.from_config(config)
+            made = _make(config)
             pool = _pools.get(config)  # a signal handler may have come meanwhile, and made one
             if pool is None or pool.is_closed:
                 pool = _pools[config] = made
         return pool
+
+
+def _make(config: PoolConfig) -> RedisPool:
+    if config.is_cluster:
+        # To its users it is a RedisPool: the same methods, a client that is a `RedisCluster`.
+        return cast(RedisPool, ClusterPool.from_config(config))
+    return RedisPool.from_config(config)
 
 
 def pools() -> list[RedisPool]:

@@ -53,6 +53,7 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
     @classmethod
     def from_config(cls, config: PoolConfig) -> Self:
         """Return a pool as one entry of `REDIS_POOLS` describes it."""
+        config.require_one_server("pool for asyncio")
         return cls(**arguments_for_asyncio(config))
 
     # -- borrowing -----------------------------------------------------------------------
