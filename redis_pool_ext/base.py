@@ -166,6 +166,7 @@ class PoolBase(PoolInterface, Upkeep):
             if connection is not None:
                 connection.retire()
         books = self._new_books(closed=before.is_closed, paused=before.is_paused)
+        books[1].go_on_counting(before)
         if self._ledger is before:  # else a signal handler came meanwhile, and uses its own
             self._lock, self._ledger, self._pid = books
 

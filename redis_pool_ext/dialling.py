@@ -63,7 +63,7 @@ class Dialling(Waiting, Outcomes):
         connection = guarded(self.connection_class)(**self.connection_kwargs)
         self._prepare(connection, slot)
         self._open(connection, slot, deadline.at_least(DIAL_AT_LEAST))
-        self._require_open(connection)
+        self._require_open(connection, slot)
         return connection
 
     def reconnect(self, connection: GuardedConnection) -> None:

@@ -94,6 +94,10 @@ class Ledger:
         self._early_tickets = count(-(2**62))  # less than those, for ever
         self.reported = Reported()
 
+    def go_on_counting(self, before: Ledger) -> None:
+        """Give no slot a key that one of the parent's has: its owner may go on in the child."""
+        self._keys = before._keys
+
     # -- without the lock: single steps, each of them whole -------------------------------
 
     def take_idle(self, now: float) -> Any:

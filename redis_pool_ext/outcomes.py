@@ -183,11 +183,21 @@ class Outcomes(Queueing):
             is_full = self._ledger.server_full.error is not None
             return is_full and any(other is not slot for other in self._ledger.slots())
 
-    def _require_open(self, connection: Account) -> None:
-        """Lend nothing from a pool that was closed during the dial."""
+    def _require_open(self, connection: Account, slot: Slot) -> None:
+        """Lend nothing from a pool that was closed during the dial, or to a child of a fork in it.
+
+        The child's pool has begun anew, and this slot is in the parent's books.
+        """
         if self._ledger.is_closed:
             connection.retire()
             raise self._refused(Refusal.CLOSED)
+        if self._ledger.is_lost(slot):
+            connection.retire()
+            raise LeaseError(
+                f'the process was forked while a connection of the pool "{self.alias}" was '
+                "dialled; take another one in the child",
+                alias=self.alias,
+            )
 
     # -- a dial for a holder ---------------------------------------------------------------
 

@@ -15,18 +15,12 @@ from redis.backoff import NoBackoff
 from redis.credentials import UsernamePasswordCredentialProvider
 from redis.retry import Retry
 
-from redis_pool_ext import ConfigError, PoolConfig, RedisPool, urls
+from redis_pool_ext import ConfigError, PoolConfig, RedisPool
 from redis_pool_ext.config import check_pool_arguments, find_problems, read_settings
 
 URL = "redis://localhost:6379/0"
 BY_SENTINEL = "redis+sentinel://h/mymaster"
 SECRET = "hunter2"
-
-
-@pytest.fixture
-def _any_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each scheme be read, whatever connects to it."""
-    monkeypatch.setattr(urls, "_class_for", lambda _scheme: redis.Connection)
 
 
 def read_one(entry: object) -> PoolConfig:
@@ -528,33 +522,6 @@ class TestEquality:
 
         assert first == second
         assert hash(first) == hash(second)
-
-    @pytest.mark.usefixtures("_any_class")
-    @pytest.mark.parametrize(
-        ("one", "other"),
-        [
-            ("redis+sentinel://h1,h2/mymaster", "redis+sentinel://h1:26379,H2:26379/mymaster/"),
-            ("redis+sentinel://h1/mymaster/2", "redis+sentinel://h1/mymaster?db=2"),
-            ("redis+cluster://h1:6379,[::1]", "redis+cluster://h1,[::1]:6379"),
-        ],
-    )
-    def test_usual_port_may_be_left_out_of_a_list(self, one: str, other: str):
-        """A list of addresses is compared by what it means."""
-        assert read_one(one) == read_one(other)
-
-    @pytest.mark.usefixtures("_any_class")
-    @pytest.mark.parametrize(
-        "other",
-        [
-            "redis+sentinel://h1,h3/mymaster",
-            "redis+sentinel://h1/mymaster",
-            "redis+sentinel://h1,h2/other",
-            "redis+sentinel://h1,h2/mymaster/1",
-        ],
-    )
-    def test_other_sentinels_or_another_service_are_another_pool(self, other: str):
-        """Each part of such a URL counts."""
-        assert read_one("redis+sentinel://h1,h2/mymaster") != read_one(other)
 
     @pytest.mark.parametrize(
         ("one", "other"),

@@ -63,7 +63,7 @@ class AsyncDialling(AsyncWaiting, Outcomes):
         connection = guarded_async(self.connection_class)(**self.connection_kwargs)
         self._prepare(connection, slot)
         await self._open(connection, slot, deadline.at_least(DIAL_AT_LEAST))
-        self._require_open(connection)
+        self._require_open(connection, slot)
         return connection
 
     async def reconnect(self, connection: GuardedAsyncConnection) -> None:

@@ -16,10 +16,12 @@ from redis_pool_ext import (
     RedisPool,
     close_pools,
     configure,
+    dialling,
     get_pool,
     get_redis,
     lease_scope,
 )
+from redis_pool_ext.connection import GuardedConnection, guarded
 
 from ..support.forks import FORK_WARNS, fork_without_hooks, in_child, in_this_child, open_sockets
 from ..support.proxy import FaultyProxy
@@ -161,6 +163,32 @@ class TestInALease:
 class TestFromAnywhere:
     """Not only the main thread forks, and not only once."""
 
+    def test_child_that_goes_on_in_the_middle_of_a_dial_is_refused(self, url, monkeypatch):
+        """What it has dialled is in its parent's books; it takes another one."""
+        children: list[int] = []
+        taken: list[GuardedConnection] = []
+
+        def forking(connection_class: type) -> type:
+            if not children:
+                children.append(os.fork())
+                if children == [0]:
+                    taken.append(pool.get_connection())
+            return guarded(connection_class)
+
+        monkeypatch.setattr(dialling, "guarded", forking)
+        with RedisPool.from_url(url) as pool:
+            message = ""
+            try:
+                connection = pool.get_connection()
+            except LeaseError as error:
+                message = str(error)
+            if children == [0]:
+                in_this_child(lambda: assert_began_anew(pool, message, *taken))
+            assert os.waitpid(children[0], 0)[1] == 0
+            assert pool.stats().in_use == 1
+            pool.release(connection)
+            assert_works(pool)
+
     @forks
     def test_fork_in_a_thread_that_holds_a_lease(self, url, fork):
         """A thread other than the main one forks; its child's main thread is that one."""
@@ -215,6 +243,14 @@ class TestFromAnywhere:
                 place += STRIDE
             assert place > 400
             assert_works(pool)
+
+
+def assert_began_anew(pool: RedisPool, message: str, taken: GuardedConnection) -> None:
+    assert "was forked while a connection" in message
+    assert pool.stats().in_use == 1  # what became of the parent's slot has not touched ours
+    pool.release(taken)
+    assert_works(pool)
+    assert pool.stats().idle == 1
 
 
 def forked_at(place: int, pool: RedisPool) -> bool:
