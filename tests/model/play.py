@@ -14,6 +14,7 @@ import redis
 from redis_pool_ext import LeaseError, PoolQueueFullError, PoolStats, RedisPool
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.ledger import Ledger
+from redis_pool_ext.records import Waiter
 
 from .scheduler import Scheduler, Strike, TurnRLock
 from .watch import CountedConnection, Watch, ended
@@ -39,6 +40,7 @@ class Play:
         lock = TurnRLock(scheduler, lambda: self.watch.look(scheduler.now, lock.asked_at))
         self.pool._lock = lock  # type: ignore[assignment]
         self._switch_at_steps()
+        self._watch_who_walks_away()
         scheduler.at_rest = lambda: self.watch.look_at_rest(scheduler.now)
         self.tasks: list[Callable[[], object]] = []
         self.started = self.dropped = 0
@@ -57,6 +59,16 @@ class Play:
         ledger.idle = _switching(self.scheduler, list, "append", "pop", "remove")(ledger.idle)
         ledger.lent = _switching(self.scheduler, set, "remove", "discard")(ledger.lent)
         ledger.lent.__class__.add = self._switch_and_note(set.add)
+
+    def _watch_who_walks_away(self) -> None:
+        """Who is struck with a gift in hand is on the way back with it, as one who releases it."""
+        walk_away = self.pool._walk_away
+
+        def returning(waiter: Waiter) -> None:
+            with self.watch.returning():
+                walk_away(waiter)
+
+        self.pool._walk_away = returning  # type: ignore[method-assign]
 
     def _switch_and_note(self, add: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
         def call(lent: Any, key: int) -> None:

@@ -46,7 +46,8 @@ class CountedConnection(StubConnection):
         except BaseException as error:
             self.open_sockets.discard(self)
             # A refusal in the server's own words: it said something during the handshake.
-            self._handshake = SimpleNamespace(heard=isinstance(error, ServerFull))
+            heard = isinstance(error, ServerFull)
+            self._handshake = SimpleNamespace(heard=heard, ever_heard=heard)
             raise
         self.is_dead = False
 
