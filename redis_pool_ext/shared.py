@@ -18,6 +18,7 @@ import redis
 from redis.client import CaseInsensitiveDict, Monitor, PubSub
 
 from .connection import GuardedConnection
+from .errors import RedisPoolError
 from .facade import Facade
 from .interface import ConnectionPoolInterface
 from .pool import RedisPool
@@ -78,6 +79,8 @@ class SharedPool(_Shared, Facade, ConnectionPoolInterface):
         Raises what `RedisPool.get_connection` and `Lease.get_connection` raise.
         """
         pool, scope = self.pool, current_scope()
+        if not isinstance(pool, RedisPool):
+            raise _no_one_connection(pool)
         lender = pool if scope is None else scope.client(pool).connection_pool
         connection = lender.get_connection()
         assert connection.slot is not None  # it is out
@@ -107,6 +110,14 @@ class SharedPool(_Shared, Facade, ConnectionPoolInterface):
 
     def close(self) -> None:
         """Do nothing, as `disconnect`."""
+
+
+def _no_one_connection(pool: Any) -> RedisPoolError:
+    return RedisPoolError(
+        f'"{pool.alias}" is a cluster, which has connections to each of its nodes: a library that '
+        "takes a client can have shared_redis(), one that takes a pool cannot use it",
+        alias=pool.alias,
+    )
 
 
 class SharedRedis(_Shared, redis.Redis):
@@ -143,7 +154,10 @@ class SharedRedis(_Shared, redis.Redis):
 
     # `execute_command` stays redis-py's: tracing tools wrap it.
     def _execute_command(self, *args: Any, **options: Any) -> Any:
-        return self._here()._execute_command(*args, **options)
+        here = self._here()
+        if isinstance(here, redis.Redis):
+            return here._execute_command(*args, **options)
+        return here.execute_command(*args, **options)  # of a cluster, the only way in
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Any:
         """Return a pipeline: on the lease, or on a connection that it borrows."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
+from redis._parsers import Encoder
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -158,6 +159,15 @@ class ClusterPool:
         """How many connections there may be to each node."""
         bound: int = self.nodes.settings["max_connections"]
         return bound
+
+    @property
+    def connection_kwargs(self) -> Mapping[str, Any]:
+        """The arguments of the nodes' pools, those of their connections among them."""
+        return self.nodes.settings
+
+    def get_encoder(self) -> Encoder:
+        """Return the encoder that the connections' settings ask for."""
+        return self.nodes.of(*self._addresses[0]).get_encoder()
 
     @property
     def is_closed(self) -> bool:

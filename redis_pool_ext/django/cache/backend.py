@@ -13,8 +13,10 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from redis.lock import Lock
 
 from ...aio.loops import get_async_pool
+from ...cluster.pool import ClusterPool
 from ...process import client_of, get_pool
 from ...scope import current_scope
+from .across_nodes import across_nodes
 from .keys import all_of, pattern_for
 from .operations import Operation, Operations, T
 from .running import arun, options_for, run
@@ -40,9 +42,14 @@ class RedisPoolCache(Operations):
     def _do(self, operation: Operation[T]) -> T:
         pool, scope = get_pool(self.alias), current_scope()
         if scope is not None:
-            return run(operation, scope.client(pool), options_for(pool))
+            return self._run(operation, pool, scope.client(pool))
         with pool.lease(self) as client:
-            return run(operation, client, options_for(pool))
+            return self._run(operation, pool, client)
+
+    def _run(self, operation: Operation[T], pool: Any, client: Any) -> T:
+        if isinstance(pool, ClusterPool):
+            operation = across_nodes(operation, client.get_primaries())
+        return run(operation, client, options_for(pool))
 
     async def _ado(self, operation: Operation[T]) -> T:
         pool, scope = get_async_pool(self.alias), current_scope()

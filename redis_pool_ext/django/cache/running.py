@@ -8,6 +8,7 @@ from typing import Any
 from redis.client import NEVER_DECODE
 
 from ...base import PoolBase
+from .across_nodes import OnNode
 from .operations import Command, Operation, T
 
 __all__ = ["arun", "options_for", "run"]
@@ -25,10 +26,12 @@ def options_for(pool: PoolBase) -> Mapping[str, Any]:
 def run(operation: Operation[T], client: Any, options: Mapping[str, Any]) -> T:
     """Send what the operation yields, and the answers back to it; return what it returns."""
     try:
-        asked = operation.send(None)
+        asked: Any = operation.send(None)
         while True:
             if isinstance(asked, list):
                 answer = _pipeline(client, asked, options).execute()
+            elif isinstance(asked, OnNode):
+                answer = client.execute_command(*asked.command, target_nodes=asked.node, **options)
             else:
                 answer = client.execute_command(*asked, **options)
             asked = operation.send(answer)
