@@ -51,6 +51,29 @@ def test_django_project_answers(url, view: str, ask: str):
     assert run(project(settings, views, f"print({ask}.content.decode())"), url).split()[-1] == "1"
 
 
+@pytest.mark.skipif(find_spec("django") is None, reason="without a framework")
+def test_cache_and_session_are_on_the_lease(url):
+    """With the two lines, in the project of the first screen."""
+    settings = block_with(README, "# settings.py") + block_with(README, "RedisPoolCache")
+    views = """\
+from importlib import import_module
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpResponse
+from redis_pool_ext import get_pool
+
+def index(request):
+    cache.set("key", "value")
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session["visits"] = 1
+    session.save()
+    request.redis.ping()
+    return HttpResponse(f"{cache.get('key')} {get_pool().stats().acquired}")
+"""
+    said = run(project(settings, views, "print(Client().get('/').content.decode())"), url)
+    assert said.splitlines()[-1] == "value 1"
+
+
 def test_503_body_is_the_real_one():
     """What the README shows is what `http.answer` writes."""
     from redis_pool_ext.errors import PoolExhaustedError
