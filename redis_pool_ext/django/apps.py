@@ -27,6 +27,7 @@ class RedisPoolConfig(AppConfig):
         register(checks.check_pools, checks.TAG)
         register(checks.check_middleware, checks.TAG)
         register(checks.check_caches, checks.TAG)
+        register(checks.check_sessions, checks.TAG)
         setting_changed.connect(handover.setting_has_changed, dispatch_uid="redis_pool_ext")
         request_finished.connect(middleware.end_what_is_left, dispatch_uid="redis_pool_ext")
         seam.install()

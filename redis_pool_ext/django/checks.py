@@ -20,15 +20,18 @@ from .cache.options import find_problems as find_problems_of_cache
 from .handover import SETTING
 from .middleware import RedisPoolMiddleware
 
-__all__ = ["TAG", "check_caches", "check_middleware", "check_pools"]
+__all__ = ["TAG", "check_caches", "check_middleware", "check_pools", "check_sessions"]
 
 TAG = "redis_pool_ext"
 
 OURS = f"{RedisPoolMiddleware.__module__}.{RedisPoolMiddleware.__qualname__}"
 
+_SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
+_DJANGOS_ENGINE = "django.contrib.sessions.backends.cache"
+
 # Those of Django that keep their data in Redis, where the project has it so.
 _MAY_USE_REDIS = {
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    _SESSIONS,
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.middleware.cache.UpdateCacheMiddleware",
     "django.middleware.cache.FetchFromCacheMiddleware",
@@ -61,6 +64,26 @@ def check_caches(**_: Any) -> list[CheckMessage]:
         if _is_ours(entry):
             problems += find_problems_of_cache(alias, entry) or _no_pool(alias, entry, pools)
     return list(map(_error, problems))
+
+
+def check_sessions(**_: Any) -> list[CheckMessage]:
+    """Report an engine that takes a cache without a connection for an empty one."""
+    is_djangos = settings.SESSION_ENGINE == _DJANGOS_ENGINE
+    entry = settings.CACHES.get(settings.SESSION_CACHE_ALIAS, {})
+    if not is_djangos or not _has_sessions() or not _is_ours(entry):
+        return []
+    return [
+        Warning(
+            "SESSION_ENGINE: Django's own takes an exhausted pool for a session that has ended, "
+            "and logs the visitor out",
+            hint='write SESSION_ENGINE = "redis_pool_ext.django.sessions": it reads the same data',
+            id="redis_pool_ext.W002",
+        )
+    ]
+
+
+def _has_sessions() -> bool:
+    return any(_SESSIONS in _ancestry(path) for path in settings.MIDDLEWARE)
 
 
 def _is_ours(entry: Mapping[str, Any]) -> bool:

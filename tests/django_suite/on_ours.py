@@ -12,6 +12,7 @@ from django.test import override_settings
 from sessions_tests import tests as of_sessions
 
 from redis_pool_ext import get_redis
+from redis_pool_ext.django.sessions import SessionStore
 from tests.support.awaited import Awaited
 
 OURS = {"BACKEND": "redis_pool_ext.django.cache.RedisPoolCache"}
@@ -86,6 +87,12 @@ OnOursAwaited = on_our_backend(OnOursAwaited)
 @override_settings(CACHES={"default": OURS})
 class SessionsInCache(of_sessions.CacheSessionTests):  # type: ignore[misc]
     """`django.contrib.sessions.backends.cache`."""
+
+
+class OurSessionsInCache(SessionsInCache):
+    """`redis_pool_ext.django.sessions`."""
+
+    backend = SessionStore
 
 
 @override_settings(CACHES={"default": OURS})

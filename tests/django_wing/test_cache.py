@@ -331,6 +331,7 @@ def test_clear_leaves_what_is_not_its_own(way: Any, admin: Redis, prefix: str) -
     cache = way(made(KEY_PREFIX=prefix))
     cache.set_many({str(number): number for number in range(2500)})
     cache.set("key", 1, version=17)
+    cache.set("key", 1, version=-1)
     cache.clear()
     assert {key.decode() for key in admin.scan_iter()} == set(foreign)
 

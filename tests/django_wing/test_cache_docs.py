@@ -29,6 +29,7 @@ SESSIONS = """\
 MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 """
+ENGINE = 'SESSION_ENGINE = "redis_pool_ext.django.sessions"'
 # One visitor, whose cookie outlives the change.
 VISIT = """\
 visitor = Client()
@@ -60,8 +61,10 @@ def test_project_runs_before_and_after_and_keeps_its_data(url, page, steps):
     """The counter goes on, and the visitor stays logged in."""
     hits, visits, cookie = visit(url, block_with(page, "# settings.py, before"))
     assert (hits, visits) == ("1", "1")
+    assert f"`{ENGINE}`" in page.read_text()
     for number, step in enumerate(steps, 2):
-        *figures, same = visit(url, block_with(page, f"# settings.py, {step}"), cookie=cookie)
+        settings = f"{block_with(page, f'# settings.py, {step}')}\n{ENGINE}"
+        *figures, same = visit(url, settings, cookie=cookie)
         assert (figures, same) == ([str(number)] * 2, cookie)
 
 
@@ -74,7 +77,7 @@ stats = get_pool().stats()
 print(stats.created, stats.acquired, stats.in_use)
 """
     for step in ("with django-redis", "after"):
-        settings = block_with(FROM_DJANGO_REDIS, f"# settings.py, {step}")
+        settings = f"{block_with(FROM_DJANGO_REDIS, f'# settings.py, {step}')}\n{ENGINE}"
         said = run(project(SESSIONS + settings, VIEWS, ask), url)
         assert said.splitlines()[-1] == "1 1 0"
 
@@ -101,7 +104,7 @@ def test_pages_settings_work_in_the_project(url):
     """The README's settings, with each of the page's own."""
     first, second = (block for block in blocks(CACHE) if block.startswith("# settings.py"))
     for settings in (first, second):
-        assert visit(url, readme_settings() + settings)[0] == "1"
+        assert visit(url, f"{readme_settings()}{settings}\n{ENGINE}")[0] == "1"
         with redis.Redis.from_url(url) as client:
             client.flushdb()
 

@@ -10,10 +10,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import AsyncClient, Client
 
-from redis_pool_ext import RedisPool, get_pool
+from redis_pool_ext import RedisPool, get_async_pool, get_pool
 from redis_pool_ext.demo.serving import serve
 from tests.support.threads import spawn
 
@@ -21,7 +22,8 @@ from .conftest import TIMEOUT, Full
 from .project import cached
 
 OURS = {"BACKEND": "redis_pool_ext.django.cache.RedisPoolCache"}
-ENGINE = "django.contrib.sessions.backends.cache"
+ENGINE = "redis_pool_ext.django.sessions"
+DJANGOS = "django.contrib.sessions.backends.cache"
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +104,54 @@ def test_session_without_a_connection_is_answered_with_503(visitor: Client, full
     with full():
         assert visitor.get("/stack/").status_code == 503
     assert visitor.get("/stack/").json()["visits"] == 2
+
+
+def test_visitor_who_comes_to_a_full_pool_stays_logged_in(visitor: Client, full: Full) -> None:
+    """The session cannot be read, which is not the same as that there is none."""
+    visitor.get("/stack/")
+    with full():
+        response = visitor.get("/visits/")
+    assert response.status_code == 503
+    assert "sessionid" not in response.cookies
+    assert visitor.get("/visits/").content == b"1"
+
+
+def test_coroutines_visitor_stays_logged_in_as_well(visitor: Client) -> None:
+    """The same for what an async view reads, on the event loop's pool."""
+    visitor.get("/stack/")
+    tasks = AsyncClient(raise_request_exception=False)
+    tasks.cookies = visitor.cookies
+
+    async def visit() -> list[Any]:
+        pool = get_async_pool()
+        async with pool.lease() as one, pool.lease() as other:
+            await one.ping()
+            await other.ping()
+            pool.timeout = TIMEOUT
+            refused = await tasks.get("/avisits/")
+        return [refused, await tasks.get("/avisits/")]
+
+    refused, served = asyncio.run(visit())
+    assert refused.status_code == 503
+    assert "sessionid" not in refused.cookies
+    assert served.content == b"1"
+
+
+def test_session_that_has_ended_is_none(client: Client) -> None:
+    """Its visitor is a stranger, and the cookie is taken back."""
+    client.get("/stack/")
+    caches["default"].clear()
+    response = client.get("/visits/")
+    assert response.content == b"a stranger"
+    assert response.cookies["sessionid"]["max-age"] == 0
+
+
+def test_sessions_of_djangos_engine_are_taken_over(client: Client, settings: Any) -> None:
+    """The same keys, the same data."""
+    settings.SESSION_ENGINE = DJANGOS
+    client.get("/stack/")
+    settings.SESSION_ENGINE = ENGINE
+    assert client.get("/visits/").content == b"1"
 
 
 def test_cached_page_is_made_once(client: Client, pool: RedisPool) -> None:

@@ -123,3 +123,38 @@ def test_right_cache_is_not_reported(settings: Any, entry: dict[str, Any]) -> No
 def test_cache_of_somebody_else_is_left_alone(settings: Any, backend: str) -> None:
     """Django itself says what is wrong with it."""
     assert found_in_caches(settings, BACKEND=backend, OPTIONS={"MAX_ENTRIES": 1}) == []
+
+
+def with_sessions(settings: Any, engine: str, backend: str = CACHE) -> list[Any]:
+    settings.SESSION_ENGINE = engine
+    return found_in_caches(settings, BACKEND=backend)
+
+
+DJANGOS_ENGINE = "django.contrib.sessions.backends.cache"
+
+
+def test_session_engine_that_logs_visitors_out_is_reported(settings: Any) -> None:
+    """It swallows what the cache raises."""
+    [problem] = with_sessions(settings, DJANGOS_ENGINE)
+    assert (type(problem), problem.id) == (Warning, "redis_pool_ext.W002")
+    assert "redis_pool_ext.django.sessions" in problem.hint
+
+
+@pytest.mark.parametrize(
+    "engine", ["redis_pool_ext.django.sessions", "django.contrib.sessions.backends.cached_db"]
+)
+def test_other_session_engine_is_not_reported(settings: Any, engine: str) -> None:
+    """Ours tells the truth; with the database behind it there is somebody else to ask."""
+    assert with_sessions(settings, engine) == []
+
+
+def test_session_engine_on_somebody_elses_cache_is_not_reported(settings: Any) -> None:
+    """It is not ours that nobody can reach."""
+    locmem = "django.core.cache.backends.locmem.LocMemCache"
+    assert with_sessions(settings, DJANGOS_ENGINE, locmem) == []
+
+
+def test_project_without_sessions_is_not_reported(settings: Any) -> None:
+    """The engine is a default that nobody uses then."""
+    settings.MIDDLEWARE = [OURS]
+    assert with_sessions(settings, DJANGOS_ENGINE) == []

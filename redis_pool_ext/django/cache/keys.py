@@ -28,7 +28,7 @@ def all_of(cache: BaseCache) -> str:
     """Return the glob that finds all keys of the cache, of each version."""
     beginning = _escaped(_beginning(cache, _ANY))
     # Versions are whole numbers to Django; some other program's "prefix:text:" is not ours.
-    any_version = "[0-9]*" if isinstance(cache.version, int) else "*"
+    any_version = "[-0-9]*" if isinstance(cache.version, int) else "*"
     return beginning.replace(_ANY, any_version) + "*"
 
 

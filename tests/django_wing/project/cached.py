@@ -43,6 +43,15 @@ async def in_both(request):
     return HttpResponse(await sync_to_async(cache.get)("key"))
 
 
+def visits(request):
+    """Look into the session, and do nothing else."""
+    return HttpResponse(request.session.get("visits", "a stranger"))
+
+
+async def avisits(request):
+    return HttpResponse(await request.session.aget("visits", "a stranger"))
+
+
 def reads(_request):
     return HttpResponse(cache.get("key", "nothing"))
 
@@ -82,5 +91,5 @@ def searches(_request):
 
 urlpatterns = [
     path(f"{view.__name__}/", view)
-    for view in (stack, astack, in_both, reads, of_reports, stream, page, searches)
+    for view in (visits, avisits, stack, astack, in_both, reads, of_reports, stream, page, searches)
 ]
