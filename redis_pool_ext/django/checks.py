@@ -17,6 +17,7 @@ from ..config import Problem, find_problems
 from ..problems import did_you_mean
 from .cache import RedisPoolCache
 from .cache.options import find_problems as find_problems_of_cache
+from .factory import ConnectionFactory
 from .handover import SETTING
 from .middleware import RedisPoolMiddleware
 
@@ -25,6 +26,8 @@ __all__ = ["TAG", "check_caches", "check_middleware", "check_pools", "check_sess
 TAG = "redis_pool_ext"
 
 OURS = f"{RedisPoolMiddleware.__module__}.{RedisPoolMiddleware.__qualname__}"
+
+_FACTORY = f"{ConnectionFactory.__module__}.{ConnectionFactory.__qualname__}"
 
 _SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 _DJANGOS_ENGINE = "django.contrib.sessions.backends.cache"
@@ -70,7 +73,7 @@ def check_sessions(**_: Any) -> list[CheckMessage]:
     """Report an engine that takes a cache without a connection for an empty one."""
     is_djangos = settings.SESSION_ENGINE == _DJANGOS_ENGINE
     entry = settings.CACHES.get(settings.SESSION_CACHE_ALIAS, {})
-    if not is_djangos or not _has_sessions() or not _is_ours(entry):
+    if not (is_djangos and _has_sessions() and (_is_ours(entry) or _is_on_our_pool(entry))):
         return []
     return [
         Warning(
@@ -92,6 +95,13 @@ def _is_ours(entry: Mapping[str, Any]) -> bool:
     except ImportError:
         return False  # Django says so, when the cache is first used
     return isinstance(backend, type) and issubclass(backend, RedisPoolCache)
+
+
+def _is_on_our_pool(entry: Mapping[str, Any]) -> bool:
+    """Tell of a cache of django-redis that has its clients from us."""
+    everywhere = getattr(settings, "DJANGO_REDIS_CONNECTION_FACTORY", None)
+    factory = entry.get("OPTIONS", {}).get("CONNECTION_FACTORY") or everywhere
+    return factory == _FACTORY and entry.get("BACKEND", "").startswith("django_redis.")
 
 
 def _no_pool(alias: str, entry: Mapping[str, Any], pools: object) -> list[Problem]:

@@ -140,6 +140,21 @@ def test_session_engine_that_logs_visitors_out_is_reported(settings: Any) -> Non
     assert "redis_pool_ext.django.sessions" in problem.hint
 
 
+@pytest.mark.parametrize("place", ["OPTIONS", "setting"])
+def test_session_engine_on_django_redis_and_our_pool_is_reported(settings: Any, place: str) -> None:
+    """Wherever django-redis is told where its clients come from."""
+    factory = "redis_pool_ext.django.factory.ConnectionFactory"
+    settings.SESSION_ENGINE = DJANGOS_ENGINE
+    entry = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": URL}
+    if place == "setting":
+        settings.DJANGO_REDIS_CONNECTION_FACTORY = factory
+    else:
+        assert found_in_caches(settings, **entry) == []
+        entry["OPTIONS"] = {"CONNECTION_FACTORY": factory}  # type: ignore[assignment]
+    [problem] = found_in_caches(settings, **entry)
+    assert problem.id == "redis_pool_ext.W002"
+
+
 @pytest.mark.parametrize(
     "engine", ["redis_pool_ext.django.sessions", "django.contrib.sessions.backends.cached_db"]
 )
