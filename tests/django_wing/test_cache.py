@@ -462,12 +462,19 @@ def test_wrong_entry_is_refused(entry: dict[str, Any], message: str, hint: str) 
 
 def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With what to install."""
-    monkeypatch.setitem(sys.modules, "lz4", None)
+    monkeypatch.setitem(sys.modules, "lz4.frame", None)
     monkeypatch.setitem(sys.modules, "msgpack", None)
     with pytest.raises(InvalidCacheBackendError) as caught:
         made(OPTIONS={"SERIALIZER": "msgpack", "COMPRESSOR": "lz4"})
     assert "pip install 'redis-pool-ext[msgpack]'" in str(caught.value)
     assert "pip install 'redis-pool-ext[lz4]'" in str(caught.value)
+
+
+def test_python_without_a_library_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some are built without; that concerns nobody who has not chosen it."""
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    with pytest.raises(InvalidCacheBackendError, match="this Python was built without it"):
+        made(OPTIONS={"COMPRESSOR": "lzma"})
 
 
 def test_several_mistakes_are_told_at_once() -> None:

@@ -18,6 +18,10 @@ COMPRESS_MIN_LENGTH = 1024
 
 KNOWN = ("SERIALIZER", "COMPRESSOR", "COMPRESS_MIN_LENGTH")
 
+# What pip has, and Python has not.
+_EXTRAS = ("lz4", "msgpack", "zstd")
+_NOT_BUILT_IN = "this Python was built without it: choose another one"
+
 # What other backends have here.
 _ELSEWHERE = {
     "MAX_ENTRIES": "Redis itself evicts: set maxmemory and maxmemory-policy there",
@@ -119,14 +123,18 @@ class _Reader:
             # A Compressor is a tuple, and calls nothing.
             return value() if callable(value) else value
         except ImportError as error:
-            if value in known.values():  # the table's own, without its library
-                short = next(short for short, made in known.items() if made is value)
-                hint = f"pip install 'redis-pool-ext[{short}]'"
-                self._add(path, f"{short!r} needs a library that is not installed", hint)
-            else:
-                hint = f"known are {', '.join(sorted(known))}{did_you_mean(value, known)}"
-                self._add(path, f"{shown(value)} cannot be imported ({error})", hint)
+            self._add(path, *_not_there(value, known, error))
             return None
+
+
+def _not_there(value: Any, known: Mapping[str, Any], error: ImportError) -> tuple[str, str]:
+    """Return what is wrong with a name that leads nowhere, and the way out."""
+    for name, made in known.items():
+        if made is value:  # the table's own, without its library
+            way_out = f"pip install 'redis-pool-ext[{name}]'" if name in _EXTRAS else _NOT_BUILT_IN
+            return f"{name!r} needs a library that is not installed", way_out
+    hint = f"known are {', '.join(sorted(known))}{did_you_mean(value, known)}"
+    return f"{shown(value)} cannot be imported ({error})", hint
 
 
 def _meant(name: object) -> str:

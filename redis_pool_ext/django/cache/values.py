@@ -7,13 +7,11 @@ compressed value says so by its first bytes.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import json
-import lzma
 import pickle
-import zlib
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -75,19 +73,19 @@ class Compressor(NamedTuple):
     starts_with: bytes  # all that it makes, and nothing that a serializer does
 
 
-def _lz4() -> Compressor:
-    from lz4 import frame  # optional
+def _by(library: str, starts_with: bytes) -> Callable[[], Compressor]:
+    """Return what makes the compressor; a Python may be built without any of these."""
 
-    return Compressor(frame.compress, frame.decompress, b"\x04\x22\x4d\x18")
+    def make() -> Compressor:
+        module = import_module(library)
+        return Compressor(module.compress, module.decompress, starts_with)
+
+    return make
 
 
 def _zstd() -> Compressor:
-    try:
-        from compression import zstd  # Python 3.14
-    except ImportError:
-        from backports import zstd  # optional
-
-    return Compressor(zstd.compress, zstd.decompress, b"\x28\xb5\x2f\xfd")
+    is_in_python = find_spec("compression") is not None  # 3.14
+    return _by("compression.zstd" if is_in_python else "backports.zstd", b"\x28\xb5\x2f\xfd")()
 
 
 # Each is called once, where it is used.
@@ -97,11 +95,11 @@ SERIALIZERS: dict[str, Callable[[], Serializer]] = {
     "msgpack": MessagePack,
 }
 COMPRESSORS: dict[str, Callable[[], Compressor]] = {
-    "bz2": lambda: Compressor(bz2.compress, bz2.decompress, b"BZh"),
-    "gzip": lambda: Compressor(gzip.compress, gzip.decompress, b"\x1f\x8b"),
-    "lz4": _lz4,
-    "lzma": lambda: Compressor(lzma.compress, lzma.decompress, b"\xfd7zXZ\x00"),
-    "zlib": lambda: Compressor(zlib.compress, zlib.decompress, b"\x78"),
+    "bz2": _by("bz2", b"BZh"),
+    "gzip": _by("gzip", b"\x1f\x8b"),
+    "lz4": _by("lz4.frame", b"\x04\x22\x4d\x18"),
+    "lzma": _by("lzma", b"\xfd7zXZ\x00"),
+    "zlib": _by("zlib", b"\x78"),
     "zstd": _zstd,
 }
 
