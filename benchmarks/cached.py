@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from redis_pool_ext.embedded import EmbeddedRedis
 
-from .harness import RATIO, Effort, Result, Row, Target, Timing, beaten, row, with_ratios
+from .harness import Effort, Result, beaten
 from .web.data import store
 from .web.rounds import in_turn
+from .web.rows import UNIT, at_most_of_peers, rows_of
 from .web.sites import BARE, NOTES, OUR_CACHE, REASONS
 
 __all__ = ["NUMBERS", "PEER", "TITLE", "measure"]
 
 TITLE = "Django's cache: a cached page, and five values; the WSGI application called directly"
-
-UNIT = {"request": "us", "CPU": "us", RATIO: "x"}
 
 # Requests in a round.
 NUMBERS = {"/page": 60, "/5": 50}
@@ -44,14 +43,20 @@ def measure(effort: Effort) -> Result:
         found = in_turn("django", SITES, server.url, numbers, effort)
         floor = in_turn("django", [BARE], server.url, {"/page": numbers["/page"]}, effort)
     found["/page"] |= floor["/page"]
-    groups = {path: _rows(GROUPS[path], timings) for path, timings in found.items()}
+    groups = {
+        GROUPS[path]: rows_of(GROUPS[path], timings, _FLOOR) for path, timings in found.items()
+    }
     rows = [each for rows in groups.values() for each in rows]
     return Result(
         "cached",
         TITLE,
         UNIT,
         rows,
-        targets=[target for rows in groups.values() for target in _targets(rows)],
+        targets=[
+            target
+            for group, rows in groups.items()
+            for target in at_most_of_peers(rows, [PEER], LIMIT, group)
+        ],
         remarks=[
             "a cached page takes two GETs: one finds out which headers it depends on, one "
             "brings it; what remains is Django's own work, as the floor shows",
@@ -60,28 +65,3 @@ def measure(effort: Effort) -> Result:
         ratio_of="request",
         highlights=list(GROUPS.values()),
     )
-
-
-def _rows(group: str, found: dict[str, Timing]) -> list[Row]:
-    rows = [
-        row(
-            site,
-            {"request": timing.wall, "CPU": timing.cpu},
-            UNIT,
-            note=_FLOOR[site],
-            group=group,
-        )
-        for site, timing in found.items()
-    ]
-    return with_ratios(rows, "request")
-
-
-def _targets(rows: list[Row]) -> list[Target]:
-    """Ours over the peer: the other way round than in the table, as the target is stated."""
-    return [
-        Target.at_most(
-            f"{peer.group} over {peer.name}: at most {LIMIT}", 1 / peer.values[RATIO], LIMIT
-        )
-        for peer in rows
-        if peer.name == PEER
-    ]

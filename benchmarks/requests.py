@@ -10,16 +10,15 @@ from typing import NamedTuple
 
 from redis_pool_ext.embedded import EmbeddedRedis
 
-from .harness import RATIO, Effort, Result, Row, Target, Timing, beaten, row, with_ratios
+from .harness import Effort, Result, Row, Target, beaten
 from .web.data import GETS, store
 from .web.rounds import in_turn
+from .web.rows import UNIT, at_most_of_peers, rows_of
 from .web.sites import FRAMEWORKS, NOTES, REASONS
 
 __all__ = ["NUMBERS", "TITLE", "measure"]
 
 TITLE = "A request with 1, 5 and 20 GETs, over loopback; the WSGI application called directly"
-
-UNIT = {"request": "us", "CPU": "us", RATIO: "x"}
 
 # Requests in a round, by the GETs of each.
 NUMBERS = {1: 100, 5: 50, 20: 20}
@@ -50,7 +49,7 @@ def measure(effort: Effort) -> Result:
             found = in_turn(framework.lower(), sites, server.url, numbers, effort)
             for gets in GETS:
                 group = _Group(framework, gets)
-                groups[group] = _rows(group, found[f"/{gets}"])
+                groups[group] = rows_of(group.name, found[f"/{gets}"], NOTES)
     rows = [each for rows in groups.values() for each in rows]
     return Result(
         "requests",
@@ -64,28 +63,5 @@ def measure(effort: Effort) -> Result:
     )
 
 
-def _rows(group: _Group, found: dict[str, Timing]) -> list[Row]:
-    rows = [
-        row(
-            site,
-            {"request": timing.wall, "CPU": timing.cpu},
-            UNIT,
-            note=NOTES[site],
-            group=group.name,
-        )
-        for site, timing in found.items()
-    ]
-    return with_ratios(rows, "request")
-
-
 def _targets(rows: list[Row]) -> list[Target]:
-    """Ours over the peer: the other way round than in the table, as the target is stated."""
-    return [
-        Target.at_most(
-            f"a Django request with {AT} GETs over {peer.name}: at most {LIMIT}",
-            1 / peer.values[RATIO],
-            LIMIT,
-        )
-        for peer in rows
-        if peer.name in PEERS
-    ]
+    return at_most_of_peers(rows, PEERS, LIMIT, f"a Django request with {AT} GETs")

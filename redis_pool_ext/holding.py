@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .account import Account
     from .base import PoolBase
 
-__all__ = ["LOOK_IN_LEASE_AFTER", "Holding"]
+__all__ = ["LOOK_IN_LEASE_AFTER", "Holding", "HoldingOfThreads"]
 
 # Seconds. A leased connection that was not used for this long is looked at before the
 # next command: a server that restarts or cleans up meanwhile is then met by a new dial
@@ -98,3 +98,29 @@ class Holding(Facade):
             stats=self.pool.stats(),
             retry_after=1,
         )
+
+
+class HoldingOfThreads(Holding):
+    """What redis-py's words for a pool mean to a lease, of one server or of a cluster."""
+
+    _kind, _door = "thread", "get_redis"
+
+    def give_back(self) -> None:
+        """Give back what is held, early; the next command takes some again."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """End the lease; never waits."""
+        raise NotImplementedError
+
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        """Give back what is leased; others' connections are not touched."""
+        self.give_back()
+
+    def reset(self) -> None:
+        """Give back what is leased."""
+        self.give_back()
+
+    def close(self) -> None:
+        """End the lease."""
+        self.end()

@@ -16,7 +16,7 @@ from .deadline import Deadline
 from .errors import LeaseError, PoolExhaustedError, PoolUnavailableError
 from .express import MISSED, exchange, is_recording
 from .forks import getpid, here
-from .holding import LOOK_IN_LEASE_AFTER, Holding
+from .holding import LOOK_IN_LEASE_AFTER, HoldingOfThreads
 from .interface import ConnectionPoolInterface
 from .liveness import looks_alive
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Lease"]
 
 
-class Lease(Holding, ConnectionPoolInterface):
+class Lease(HoldingOfThreads, ConnectionPoolInterface):
     """A hold on at most one connection of `pool`, taken at the first command.
 
     A context manager over its client; `end()` gives the connection back, and after that
@@ -35,7 +35,6 @@ class Lease(Holding, ConnectionPoolInterface):
     turns, each waiting at most the pool's `timeout`.
     """
 
-    _kind, _door = "thread", "get_redis"
     pool: RedisPool
     held: list[GuardedConnection]
     _extra: list[GuardedConnection]
@@ -299,15 +298,3 @@ class Lease(Holding, ConnectionPoolInterface):
     def re_auth_callback(self, token: Any) -> None:
         """Tell the pool that credentials changed."""
         self.pool.re_auth_callback(token)
-
-    def disconnect(self, inuse_connections: bool = True) -> None:
-        """Give the leased connection back; others' are not touched."""
-        self.give_back()
-
-    def reset(self) -> None:
-        """Give the leased connection back."""
-        self.give_back()
-
-    def close(self) -> None:
-        """End the lease."""
-        self.end()

@@ -30,7 +30,7 @@ from contextlib import suppress
 from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
-from .circuit import Circuit, ServerFull
+from .circuit import BACKOFF_CAP, Circuit, ServerFull
 from .life import Life
 from .records import HELD, IDLE, Refusal, Slot, SlotState, Waiter
 from .report import Reported
@@ -50,7 +50,7 @@ Taken = tuple["Account", str] | None
 class Ledger:
     """Slots, idle connections and waiters of one pool in one process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one setting an argument
         self,
         *,
         alias: str,
@@ -58,6 +58,7 @@ class Ledger:
         max_connecting: int,
         max_waiting: int | None,
         life: Life,
+        longest_backoff: float = BACKOFF_CAP,
     ) -> None:
         self.alias = alias
         self.max_connections = max_connections
@@ -66,7 +67,7 @@ class Ledger:
         self.max_waiting = max_waiting
         self.life = life
         self._max_idle = math.inf if life.max_idle is None else life.max_idle
-        self.circuit = Circuit()
+        self.circuit = Circuit(longest_backoff)
         self.counters = Counters()
         self.generation = 0  # connections of an older one are not used again
         self.generation_since = 0.0  # when that began (monotonic, seconds)

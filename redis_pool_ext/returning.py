@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from .account import READ_ONLY, Account
-from .circuit import BACKOFF_CAP, Circuit
+from .circuit import BACKOFF_CAP
 from .errors import LeaseError
 from .forks import getpid, here
 from .ledger import Ledger
@@ -66,16 +66,16 @@ class Returning:
 
     def _new_books(self, *, closed: bool, paused: bool = False) -> _Books:
         """Return books with nothing in them: at birth, and in the child after a fork."""
+        # Of a class whose server is soon to be found elsewhere, it is shorter.
+        longest = getattr(self.connection_class, "longest_backoff", BACKOFF_CAP)
         ledger = Ledger(
             alias=self.alias,
             max_connections=self.max_connections,
             max_connecting=self.max_connecting,
             max_waiting=self.max_waiting,
             life=self.life,
+            longest_backoff=longest,
         )
-        # Of a class whose server is soon to be found elsewhere, it is shorter.
-        longest = getattr(self.connection_class, "longest_backoff", BACKOFF_CAP)
-        ledger.circuit = Circuit(longest)
         ledger.is_closed, ledger.is_paused = closed, paused
         return threading.RLock(), ledger, os.getpid()
 

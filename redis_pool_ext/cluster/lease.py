@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..deadline import Deadline
 from ..forks import getpid
-from ..holding import Holding
+from ..holding import HoldingOfThreads
 from .nodes import NodeLease
 from .operation import Operation
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ClusterLease"]
 
 
-class ClusterLease(Holding):
+class ClusterLease(HoldingOfThreads):
     """A hold on at most one connection per node of `pool`.
 
     A context manager over its client; `end()` gives all of them back, and after that (or in
@@ -30,7 +30,6 @@ class ClusterLease(Holding):
     other.
     """
 
-    _kind, _door = "thread", "get_redis"
     pool: ClusterPool  # type: ignore[assignment]  # it is no pool of connections itself
     held: list[NodeLease]
 
@@ -130,15 +129,3 @@ class ClusterLease(Holding):
 
     def _sign(self, connection: Any) -> None:
         connection.holder = self._holder  # a node's lease, which signs what it holds
-
-    def disconnect(self, inuse_connections: bool = True) -> None:
-        """Give the leased connections back; others' are not touched."""
-        self.give_back()
-
-    def reset(self) -> None:
-        """Give the leased connections back."""
-        self.give_back()
-
-    def close(self) -> None:
-        """End the lease."""
-        self.end()

@@ -7,12 +7,13 @@ nothing: where every key begins with that, as with Django's own function, the re
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from django.core.cache.backends.base import BaseCache
 
-__all__ = ["all_of", "name_of", "pattern_for"]
+__all__ = ["all_of", "names_of", "pattern_for"]
 
 _SPECIAL = re.compile(r"([\\*?\[\]])")
 _ANY = "any-version-there-is"
@@ -32,10 +33,10 @@ def all_of(cache: BaseCache) -> str:
     return beginning.replace(_ANY, any_version) + "*"
 
 
-def name_of(cache: BaseCache, key: bytes | str, version: Any = None) -> str:
-    """Return the name that a key was made of."""
-    text = key if isinstance(key, str) else key.decode()
-    return text[len(_beginning(cache, version)) :]
+def names_of(cache: BaseCache, keys: Iterable[bytes | str], version: Any = None) -> list[str]:
+    """Return the names that keys of one version were made of."""
+    length = len(_beginning(cache, version))
+    return [(key if isinstance(key, str) else key.decode())[length:] for key in keys]
 
 
 def _beginning(cache: BaseCache, version: Any) -> str:

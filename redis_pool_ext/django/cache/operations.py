@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
-from .keys import name_of, pattern_for
+from .keys import names_of, pattern_for
 from .options import read_options
 
 __all__ = ["Command", "Operation", "Operations", "T"]
@@ -169,7 +169,7 @@ class Operations(BaseCache):
         """Return one step of a search: where to go on (0: it is over), and names."""
         pattern = pattern_for(self, search, version)
         cursor, keys = yield _scan(cursor, pattern, size)
-        return cursor, [name_of(self, key, version) for key in keys]
+        return cursor, names_of(self, keys, version)
 
     def _delete_all(self, pattern: str, size: int | None = None) -> Operation[int]:
         """Return how many keys were deleted."""
