@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 from .config import PoolConfig, check_connection_arguments, check_pool_arguments
 from .credentials import take_password_from
 from .forks import in_child
+from .history import History
 from .interface import PoolInterface
 from .ledger import Ledger
 from .life import Life
+from .looking import Looking
 from .rotation import follow
 from .tls import Contexts
 from .upkeep import Upkeep
@@ -22,10 +24,10 @@ from .upkeep import Upkeep
 if TYPE_CHECKING:
     from redis.retry import Retry
 
-__all__ = ["PoolBase"]
+__all__ = ["PoolBase", "all_pools"]
 
 
-class PoolBase(PoolInterface, Upkeep):
+class PoolBase(PoolInterface, Upkeep, Looking):
     """The part of a pool that says what it is; `RedisPool` tells what its arguments mean."""
 
     # What connects where nothing else is said.
@@ -84,6 +86,7 @@ class PoolBase(PoolInterface, Upkeep):
         self.leak_detection_threshold = leak_detection_threshold
         self.housekeeping_interval = housekeeping_interval
         self._lock, self._ledger, self._pid = self._new_books(closed=False)
+        self.history = History(self)
         self.contexts = Contexts()
         self._start_clients()
         _pools.add(self)
@@ -169,9 +172,15 @@ class PoolBase(PoolInterface, Upkeep):
         books[1].go_on_counting(before)
         if self._ledger is before:  # else a signal handler came meanwhile, and uses its own
             self._lock, self._ledger, self._pid = books
+            self.history = History(self)
 
 
 _pools: weakref.WeakSet[PoolBase] = weakref.WeakSet()
+
+
+def all_pools() -> list[PoolBase]:
+    """Return the pools of this process that are not closed, however they were made."""
+    return [pool for pool in list(_pools) if not pool.is_closed]
 
 
 @in_child

@@ -1,9 +1,10 @@
-"""One daemon thread per process that goes round the pools and keeps house.
+"""Two daemon threads per process: one goes round the pools and keeps house, one looks at them.
 
-Nothing depends on it: what is too old is not lent, thread or no thread. It closes what
-idles for too long, fills up to `min_idle` and reports leaks. It starts when a pool makes
-its first connection, so never at import and never in a process that only forks; it holds
-no pool alive, and ends when there is none left.
+Nothing depends on them: what is too old is not lent, thread or no thread. The housekeeper closes
+what idles for too long, fills up to `min_idle` and reports leaks; the observer only reads
+(`history.py`), several times a second, and so must not wait for a dial of the other one. They
+start when a pool makes its first connection, so never at import and never in a process
+that only forks; they hold no pool alive, and end when there is none left.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
-__all__ = ["look_after"]
+__all__ = ["beside_observer", "look_after", "observe"]
 
 logger = logging.getLogger("redis_pool_ext")
 
 
 class House(Protocol):
-    """What the housekeeper asks of a pool."""
+    """What a thread that goes round asks of each pool, or of its history."""
 
     alias: str
 
@@ -39,7 +41,11 @@ class House(Protocol):
 
 
 class _Housekeeper:
-    def __init__(self) -> None:
+    def __init__(
+        self, name: str = "housekeeper", at_start: Callable[[], None] | None = None
+    ) -> None:
+        self._name = f"redis_pool_ext-{name}"
+        self._at_start = at_start
         self._pid = os.getpid()
         # Protects the two below. Re-entrant: a signal handler may use a pool while its
         # thread is here.
@@ -72,7 +78,7 @@ class _Housekeeper:
             self._bell.release()
 
     def _start(self) -> None:
-        thread = threading.Thread(target=self._run, name="redis_pool_ext-housekeeper", daemon=True)
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         if self._is_running:
             return  # a signal handler came meanwhile, and started one
         self._is_starting = True  # for handlers that come from now on
@@ -84,6 +90,8 @@ class _Housekeeper:
             self._is_starting = False
 
     def _run(self) -> None:
+        if self._at_start is not None:
+            self._at_start()
         while (pause := self._pause()) is not None:
             self._bell.acquire(timeout=min(pause, threading.TIMEOUT_MAX))
             self._go_round()
@@ -116,7 +124,28 @@ class _Housekeeper:
         return due
 
 
-_housekeeper = _Housekeeper()
+_companions: list[Callable[[], None]] = []
+
+
+def beside_observer(start: Callable[[], None]) -> None:
+    """Have `start` called, in the observer's thread, as that begins in a process that serves."""
+    if start not in _companions:
+        _companions.append(start)
+
+
+def _start_companions() -> None:
+    for start in _companions:
+        try:
+            start()
+        except Exception:
+            logger.exception("%s could not start", start)
+
+
+def _new_threads() -> tuple[_Housekeeper, _Housekeeper]:
+    return _Housekeeper(), _Housekeeper("observer", _start_companions)
+
+
+_housekeeper, _observer = _new_threads()
 
 
 def look_after(pool: House) -> None:
@@ -125,15 +154,24 @@ def look_after(pool: House) -> None:
     Not in the child of a fork that ran no hooks: Python's own locks are as the parent's
     threads have left them, and a thread that is started there may never begin.
     """
-    interval = pool.round_every
-    if interval is not None and not _housekeeper.is_inherited:
-        _housekeeper.add(pool, interval)
+    _send(_housekeeper, pool)
+
+
+def observe(history: House) -> None:
+    """See that somebody looks at a pool for its `history`, if that wants to be kept."""
+    _send(_observer, history)
+
+
+def _send(thread: _Housekeeper, house: House) -> None:
+    interval = house.round_every
+    if interval is not None and not thread.is_inherited:
+        thread.add(house, interval)
 
 
 def _begin_anew() -> None:
-    """Start with nothing: the thread is the parent's, and the lock may be held there."""
-    global _housekeeper  # noqa: PLW0603
-    _housekeeper = _Housekeeper()
+    """Start with nothing: the threads are the parent's, and the locks may be held there."""
+    global _housekeeper, _observer
+    _housekeeper, _observer = _new_threads()
 
 
 os.register_at_fork(after_in_child=_begin_anew)

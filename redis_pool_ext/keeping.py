@@ -10,13 +10,14 @@ from . import housekeeper
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .dialling import Dialling
+from .looking import Looking
 from .records import Slot
 from .upkeep import LOOK_FOR, Upkeep
 
 __all__ = ["Keeping"]
 
 
-class Keeping(Dialling, Upkeep):
+class Keeping(Dialling, Upkeep, Looking):
     """The part of the pool that keeps it filled."""
 
     def keep_house(self) -> None:
@@ -50,9 +51,10 @@ class Keeping(Dialling, Upkeep):
         return self.stats().idle
 
     def _make(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
-        """Make a connection; the housekeeper starts with the first one."""
+        """Make a connection; the housekeeper and the observer start with the first one."""
         connection = super()._make(slot, deadline)
         housekeeper.look_after(self)
+        self._observe()
         return connection
 
     def _fill(self, wanted: int, deadline: Deadline) -> None:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,7 @@ from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
 from .circuit import BACKOFF_CAP, Circuit, ServerFull
+from .histogram import BOUNDS
 from .life import Life
 from .records import HELD, IDLE, Refusal, Slot, SlotState, Waiter
 from .report import Reported
@@ -120,9 +122,9 @@ class Ledger:
             self.lent.remove(slot.key)
         except KeyError:
             return False
-        tally = slot.tally
-        tally.released += 1
-        tally.hold_seconds += now - slot.taken_at
+        tally, held = slot.tally, now - slot.taken_at
+        tally.holds[bisect_left(BOUNDS, held)] += 1
+        tally.hold_seconds += held
         return True
 
     def shelve(self, connection: Account, slot: Slot, now: float) -> None:
@@ -225,6 +227,11 @@ class Ledger:
     def has_room(self) -> bool:
         """Tell whether there are fewer connections than there may be."""
         return len(self._slots) < self.max_connections
+
+    @property
+    def dialling(self) -> int:
+        """How many dials are under way."""
+        return len(self._connecting)
 
     def may_connect(self, now: float) -> bool:
         """Tell whether one more dial may start."""

@@ -70,8 +70,7 @@ class Outcomes(Queueing):
             ledger.connected(slot, now)
             if connection.keep_for is not None:
                 slot.expires_at = min(slot.expires_at, now + connection.keep_for)
-            ledger.counters.created += 1
-            ledger.counters.create_seconds += now - began
+            ledger.counters.add_dial(now - began)
             ledger.serve(now)
         self._settle()
         if was_down:

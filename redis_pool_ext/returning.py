@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 import weakref
+from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
@@ -18,6 +19,7 @@ from .account import READ_ONLY, Account
 from .circuit import BACKOFF_CAP
 from .errors import LeaseError
 from .forks import getpid, here
+from .histogram import BOUNDS
 from .ledger import Ledger
 from .life import Life
 from .records import IDLE, Refusal, Slot
@@ -109,9 +111,9 @@ class Returning:
         except KeyError:
             self._release_in_vain(connection, slot)
             return
-        tally = slot.tally
-        tally.released += 1
-        tally.hold_seconds += now - slot.taken_at
+        tally, held = slot.tally, now - slot.taken_at
+        tally.holds[bisect_left(BOUNDS, held)] += 1
+        tally.hold_seconds += held
         if (
             connection._sock is None
             or connection.pending

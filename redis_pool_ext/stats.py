@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
+from .histogram import BOUNDS, Histogram
+
 __all__ = ["Counters", "PoolStats", "snapshot"]
+
+_BUCKETS = len(BOUNDS) + 1
+
+
+def _no_times() -> list[int]:
+    return [0] * _BUCKETS
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one slot counts for itself: only who has its connection writes, without a lock."""
+    """What one slot counts for itself: only who has its connection writes, without a lock.
+
+    `waits` and `holds` have a number for each bucket of a `Histogram`; so `released` need
+    not be counted beside them.
+    """
 
     acquired: int = 0
-    waited: int = 0
     wait_seconds: float = 0.0
     wait_seconds_max: float = 0.0
-    released: int = 0
     hold_seconds: float = 0.0
+    waits: list[int] = field(default_factory=_no_times)
+    holds: list[int] = field(default_factory=_no_times)
 
     def add_wait(self, seconds: float, before: float = 0.0) -> None:
         """Count the time that one caller stood in the queue, served or not.
 
         `before`: what was counted of it already, for one that had to go back there.
         """
-        self.waited += not before
+        if before:  # it was not over yet
+            self.waits[bisect_left(BOUNDS, before)] -= 1
+        self.waits[bisect_left(BOUNDS, before + seconds)] += 1
         self.wait_seconds += seconds
         self.wait_seconds_max = max(self.wait_seconds_max, before + seconds)
 
@@ -43,19 +58,24 @@ class Counters(Tally):
     cancelled: int = 0
     double_releases: int = 0
     leaked: int = 0
-    created: int = 0
     create_failures: int = 0
     create_seconds: float = 0.0
+    creates: list[int] = field(default_factory=_no_times)
     discarded: dict[str, int] = field(default_factory=dict)
 
     def add_tally(self, tally: Tally) -> None:
         """Add what a slot has counted, which is gone."""
         self.acquired += tally.acquired
-        self.waited += tally.waited
         self.wait_seconds += tally.wait_seconds
         self.wait_seconds_max = max(self.wait_seconds_max, tally.wait_seconds_max)
-        self.released += tally.released
         self.hold_seconds += tally.hold_seconds
+        self.waits = _sums([self.waits, tally.waits])
+        self.holds = _sums([self.holds, tally.holds])
+
+    def add_dial(self, seconds: float) -> None:
+        """Count a connection that was made."""
+        self.create_seconds += seconds
+        self.creates[bisect_left(BOUNDS, seconds)] += 1
 
     def add_end(self, name: str) -> None:
         """Count one request for a connection, under the name of how it ended."""
@@ -80,6 +100,10 @@ class PoolStats:
     altogether: those who failed included. `hold_seconds` is what `released` connections
     were out for; `leaked` of them, or of those still out, were kept for longer than
     `leak_detection_threshold`. `discarded` counts closed connections by reason.
+
+    By size: `waits` has the time in the queue of every request that ended, however it did
+    (who stood in none waited for nothing); `holds` what each of `released` was out for;
+    `creates` what each of `created` took to connect.
     """
 
     alias: str
@@ -112,6 +136,15 @@ class PoolStats:
     create_seconds: float
     discarded: Mapping[str, int]
 
+    waits: Histogram
+    holds: Histogram
+    creates: Histogram
+
+    @property
+    def refused(self) -> int:
+        """How many requests ended without a connection, for whatever reason."""
+        return sum([getattr(self, name) for name in REFUSALS])
+
     @property
     def mean_hold_seconds(self) -> float:
         """How long a connection was out on average; 0.0 before the first return."""
@@ -128,10 +161,20 @@ class PoolStats:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         data = {each.name: getattr(self, each.name) for each in fields(self)}
-        return data | {"discarded": dict(self.discarded)}
+        times = {name: getattr(self, name).as_dict() for name in _TIMES}
+        return data | times | {"discarded": dict(self.discarded)}
 
     def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy does not pickle
-        return _frozen, (self.as_dict(),)
+        return _frozen, (
+            {each.name: getattr(self, each.name) for each in fields(self)}
+            | {"discarded": dict(self.discarded)},
+        )
+
+
+# How a request can end that gets no connection.
+REFUSALS = ("timed_out", "queue_full", "unavailable", "closed", "failed", "cancelled")
+
+_TIMES = ("waits", "holds", "creates")
 
 
 def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) -> PoolStats:
@@ -141,13 +184,23 @@ def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) ->
     # Their owners go on counting meanwhile. In this order no more came back than were taken.
     own = list(tallies)
     totals["hold_seconds"] += sum([each.hold_seconds for each in own])
-    totals["released"] += sum([each.released for each in own])
+    holds = _sums([totals["holds"], *[each.holds for each in own]])
     totals["acquired"] += sum([each.acquired for each in own])
-    totals["waited"] += sum([each.waited for each in own])
+    waits = _sums([totals["waits"], *[each.waits for each in own]])
     totals["wait_seconds"] += sum([each.wait_seconds for each in own])
     longest = max([each.wait_seconds_max for each in own], default=0.0)
     totals["wait_seconds_max"] = max(totals["wait_seconds_max"], longest)
+    totals |= {"waited": sum(waits), "released": sum(holds), "created": sum(totals["creates"])}
+    ended = totals["acquired"] + sum([totals[name] for name in REFUSALS])
+    waits[0] += max(ended - totals["waited"], 0)  # who stood in no queue
+    totals["waits"] = Histogram.of(waits, totals["wait_seconds"])
+    totals["holds"] = Histogram.of(holds, totals["hold_seconds"])
+    totals["creates"] = Histogram.of(totals["creates"], totals["create_seconds"])
     return _frozen(sizes | totals)
+
+
+def _sums(rows: list[list[int]]) -> list[int]:
+    return [sum(column) for column in zip(*rows, strict=True)]
 
 
 def _frozen(data: dict[str, Any]) -> PoolStats:

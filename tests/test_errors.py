@@ -23,6 +23,7 @@ from redis_pool_ext import (
     RedisPoolError,
     refusals,
 )
+from redis_pool_ext.histogram import BOUNDS
 from redis_pool_ext.records import Refusal
 from redis_pool_ext.stats import Counters, snapshot
 
@@ -52,7 +53,8 @@ def stats_of(mean_hold: float = 0.0, **sizes: Any) -> PoolStats:
         "is_closed": False,
         "is_paused": False,
     }
-    return snapshot(Counters(released=1, hold_seconds=mean_hold), **usual | sizes)
+    holds = [1, *[0] * len(BOUNDS)]
+    return snapshot(Counters(holds=holds, hold_seconds=mean_hold), **usual | sizes)
 
 
 class TestClasses:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import PoolStats
+from redis_pool_ext.histogram import BOUNDS
 from redis_pool_ext.records import Refusal
 from redis_pool_ext.stats import Counters, snapshot
 
@@ -52,9 +53,10 @@ def test_no_more_came_back_than_were_taken():
         def __init__(self) -> None:
             self.counted = 0
 
-        def __getattr__(self, name: str) -> int:
+        def __getattr__(self, name: str) -> Any:
             self.counted += 1
-            return self.counted
+            is_by_size = name in {"holds", "waits"}
+            return [self.counted, *[0] * len(BOUNDS)] if is_by_size else self.counted
 
     stats = look(tallies=[Busy()])
     assert stats.released <= stats.acquired
@@ -118,7 +120,8 @@ def test_summary_says_the_sizes(sizes: dict[str, int], summary: str):
 
 def test_mean_hold_is_the_time_per_return():
     """Little's law needs it, and so does Retry-After."""
-    assert look(Counters(released=4, hold_seconds=2.0)).mean_hold_seconds == 0.5
+    holds = [4, *[0] * len(BOUNDS)]
+    assert look(Counters(holds=holds, hold_seconds=2.0)).mean_hold_seconds == 0.5
 
 
 def test_mean_hold_before_the_first_return_is_nought():

@@ -10,6 +10,7 @@ from contextlib import suppress
 import redis
 
 from ..deadline import Deadline
+from ..looking import Looking
 from ..records import Slot
 from ..upkeep import LOOK_FOR, Upkeep
 from .connection import GuardedAsyncConnection
@@ -20,7 +21,7 @@ __all__ = ["AsyncKeeping"]
 logger = logging.getLogger("redis_pool_ext")
 
 
-class AsyncKeeping(AsyncDialling, Upkeep):
+class AsyncKeeping(AsyncDialling, Upkeep, Looking):
     """The part of the pool that keeps it filled."""
 
     _next_round: asyncio.TimerHandle | None = None
@@ -55,8 +56,9 @@ class AsyncKeeping(AsyncDialling, Upkeep):
         return self.stats().idle
 
     async def _make(self, slot: Slot, deadline: Deadline) -> GuardedAsyncConnection:
-        """Make a connection; the rounds begin with the first one."""
+        """Make a connection; the rounds, and the observer's looks, begin with the first one."""
         connection = await super()._make(slot, deadline)
+        self._observe()
         self._go_round_later(asyncio.get_running_loop())
         return connection
 

@@ -17,6 +17,7 @@ from ..config import PoolConfig
 from ..deadline import Deadline
 from ..errors import LeaseError
 from ..report import caller_site
+from ..stats import PoolStats
 from .client import AsyncClientFactory
 from .connection import GuardedAsyncConnection
 from .keeping import AsyncKeeping
@@ -167,6 +168,14 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
             act(*args)
         else:
             self._loop.call_soon_threadsafe(act, *args)
+
+    def stats(self) -> PoolStats:
+        """Return a snapshot: sizes of one moment, counters, waits and holds. From any thread."""
+        if self._loop is None or asyncio._get_running_loop() is self._loop:
+            return super().stats()
+        self._notice_fork()
+        with self._lock:  # what finalizers have left behind is settled in the loop
+            return self._ledger.stats()
 
     def for_running_loop(self) -> AsyncRedisPool:
         """Return the pool to use in the loop that is running; it may be this one."""

@@ -8,6 +8,7 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
+from ..histogram import NOTHING
 from ..stats import PoolStats
 
 __all__ = ["in_all"]
@@ -17,7 +18,9 @@ _SIZES = ("max_connections", "in_use", "idle", "connecting", "waiting")
 _OTHERS = (
     "alias", "generation", "circuit", "is_closed", "is_paused", "wait_seconds_max", "discarded",
 )  # fmt: skip
-_TOTALS = tuple(each.name for each in fields(PoolStats) if each.name not in (*_SIZES, *_OTHERS))
+_TIMES = ("waits", "holds", "creates")
+_NO_SUMS = (*_SIZES, *_OTHERS, *_TIMES)
+_TOTALS = tuple(each.name for each in fields(PoolStats) if each.name not in _NO_SUMS)
 
 
 def in_all(alias: str, present: Iterable[PoolStats], gone: Iterable[PoolStats] = ()) -> PoolStats:
@@ -29,6 +32,7 @@ def in_all(alias: str, present: Iterable[PoolStats], gone: Iterable[PoolStats] =
     all_of_them = [*here, *gone]
     data: dict[str, Any] = {name: sum(getattr(each, name) for each in here) for name in _SIZES}
     data |= {name: sum(getattr(each, name) for each in all_of_them) for name in _TOTALS}
+    data |= {name: sum((getattr(each, name) for each in all_of_them), NOTHING) for name in _TIMES}
     discarded: Counter[str] = Counter()
     for each in all_of_them:
         discarded.update(each.discarded)

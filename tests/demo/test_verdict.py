@@ -10,6 +10,7 @@ from redis_pool_ext import PoolStats
 from redis_pool_ext.demo.burst import Burst, Reply, Wave
 from redis_pool_ext.demo.compare import COMMANDS, POOL, ROUNDS, Result
 from redis_pool_ext.demo.verdict import checks, complaints, count_complaints
+from redis_pool_ext.histogram import BOUNDS
 from redis_pool_ext.stats import Counters, snapshot
 
 
@@ -19,7 +20,8 @@ def stats(**counts: Any) -> PoolStats:
     sizes = {name: counts.pop(name, 0) for name in sizes}
     fixed = {"alias": "default", "max_connections": 2, "circuit": "closed", "is_closed": False}
     fixed["is_paused"] = False
-    return snapshot(Counters(**counts), **sizes, **fixed)
+    waits = [counts.pop("waited", 0), *[0] * len(BOUNDS)]
+    return snapshot(Counters(waits=waits, **counts), **sizes, **fixed)
 
 
 def burst(*replies: Reply, **counts: Any) -> Burst:

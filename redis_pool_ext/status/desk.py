@@ -1,0 +1,126 @@
+"""The desk: a Unix socket at which this process answers what it knows of its pools.
+
+For commands that run beside it (`manage.py redis_pool stats`), and for a page that another
+worker serves. It opens in a process that serves, with its first connection; only this
+user can reach it. A question is one line of JSON, the answer another one; nothing can be
+changed there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..housekeeper import beside_observer
+from .folder import open_folder
+from .report import process_report
+
+__all__ = ["open_desk", "open_desk_when_serving"]
+
+logger = logging.getLogger("redis_pool_ext")
+
+# Seconds for one question and its answer; there is one clerk.
+PATIENCE = 1.0
+LONGEST = 4096  # bytes of a question
+
+_desk: _Desk | None = None
+
+
+class _Desk:
+    def __init__(self, path: Path) -> None:
+        self.path, self.pid = path, os.getpid()
+        with suppress(FileNotFoundError):
+            path.unlink()  # of a process that had this number before
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.bind(str(path))
+            self._socket.listen(16)
+        except BaseException:
+            self._socket.close()
+            raise
+        threading.Thread(target=self._serve, name="redis_pool_ext-desk", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                visitor, _ = self._socket.accept()
+            except OSError:  # closed
+                return
+            with visitor, suppress(OSError, ValueError):
+                visitor.settimeout(PATIENCE)
+                visitor.sendall(_answer(_read_line(visitor)))
+
+    def close(self) -> None:
+        # shutdown() wakes who waits in accept(); close() alone does not.
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        with suppress(OSError):
+            self.path.unlink()
+
+    def leave(self) -> None:
+        """Close a child's copy; the parent's desk stays open."""
+        self._socket.close()
+
+
+def _read_line(visitor: socket.socket) -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and len(line) < LONGEST:
+        part = visitor.recv(LONGEST)
+        if not part:
+            break
+        line += part
+    return line
+
+
+def _answer(line: bytes) -> bytes:
+    question: dict[str, Any] = json.loads(line or b"{}")
+    report = process_report(
+        samples=int(question.get("samples", 0)), target=float(question.get("target", 0.01))
+    )
+    return json.dumps(report).encode() + b"\n"
+
+
+def open_desk() -> None:
+    """Open this process's desk, if it is not open; a wing does so by itself.
+
+    Does nothing where it is switched off (`REDIS_POOL_STATUS_DIR=off`). Raises `OSError` where
+    the folder cannot be used.
+    """
+    global _desk  # noqa: PLW0603
+    if _desk is not None and _desk.pid == os.getpid():
+        return
+    place = open_folder()
+    if place is not None:
+        _desk = _Desk(place / f"{os.getpid()}.sock")
+        atexit.register(_desk.close)
+
+
+def open_desk_when_serving() -> None:
+    """Have the desk opened with the first connection of a process."""
+    beside_observer(_open_or_say_why_not)
+
+
+def _open_or_say_why_not() -> None:
+    try:
+        open_desk()
+    except OSError as error:
+        logger.info("status of this process is not shown to others: %s", error)
+
+
+def _leave() -> None:
+    global _desk  # noqa: PLW0603
+    if _desk is not None:
+        atexit.unregister(_desk.close)
+        _desk.leave()
+        _desk = None
+
+
+os.register_at_fork(after_in_child=_leave)
