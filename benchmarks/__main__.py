@@ -43,6 +43,7 @@ NAMES = (
     "spike",
     "blackhole",
     "overload",
+    "sizing",
 )
 
 FOLDER = Path(__file__).parent / "results"

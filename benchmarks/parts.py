@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import repeat
+from statistics import median
 from typing import Any
 
 import redis
@@ -13,8 +14,9 @@ import redis
 from redis_pool_ext import RedisPool
 from redis_pool_ext.packing import pack_ordinary
 
-from .harness import Contender, Effort, Result, Run, row, timings
+from .harness import Contender, Effort, Result, Row, Run, Target, row, timings
 from .stubs import StubConnection
+from .uncounted import UncountedPool
 
 __all__ = ["TITLE", "measure"]
 
@@ -22,7 +24,9 @@ TITLE = "The parts of a leased GET, and of a lease, on a stub socket"
 
 UNIT = {"wall": "us", "cpu": "us"}
 
-GET, LEASE = "a GET on a lease", "a lease"
+GET, LEASE, CYCLE = "a GET on a lease", "a lease", "the pool's cycle"
+
+COUNTED, UNCOUNTED = "with its statistics", "without"
 
 
 class _Unsent(redis.Redis):
@@ -35,11 +39,22 @@ class _Unsent(redis.Redis):
 def measure(effort: Effort) -> Result:
     """Measure each part, in turns; they overlap, as the notes say."""
     rows = []
-    for group, parts in ((GET, _of_a_get()), (LEASE, _of_a_lease())):
+    for group, parts in ((GET, _of_a_get()), (LEASE, _of_a_lease()), (CYCLE, _of_a_cycle())):
         found = timings(parts, rounds=effort.rounds, number=effort.count(5_000))
         rows += [row(each.name, found[each.name]._asdict(), UNIT, note=each.note, group=group)
                  for each in parts]  # fmt: skip
-    return Result("parts", TITLE, UNIT, rows)
+    return Result("parts", TITLE, UNIT, rows, targets=[_target(rows)])
+
+
+def _target(rows: list[Row]) -> Target:
+    by_name = {each.name: each for each in rows if each.group == CYCLE}
+    both = zip(by_name[COUNTED].rounds["wall"], by_name[UNCOUNTED].rounds["wall"], strict=True)
+    costs = [counted - uncounted for counted, uncounted in both]
+    return Target.at_most(
+        "what statistics add to a connection taken and given back: at most 0.15 us",
+        median(costs),
+        0.15,
+    )
 
 
 def _of_a_get() -> list[Contender]:
@@ -78,6 +93,17 @@ def _of_a_lease() -> list[Contender]:
             "the same, with the connection taken and given back",
         ),
         Contender("the pool's cycle", partial(_pooled, _cycle), "get_connection and release"),
+    ]
+
+
+def _of_a_cycle() -> list[Contender]:
+    return [
+        Contender(COUNTED, partial(_pooled, _cycle), "get_connection and release, as they are"),
+        Contender(
+            UNCOUNTED,
+            partial(_pooled, _cycle, UncountedPool),
+            "the same code, less the lines that count",
+        ),
     ]
 
 
@@ -135,8 +161,10 @@ def _socket_and_parser(client: Any) -> Callable[[], Any]:
 
 
 @contextmanager
-def _pooled(step_of: Callable[[RedisPool], Callable[[], Any]]) -> Iterator[Run]:
-    with RedisPool(StubConnection) as pool:
+def _pooled(
+    step_of: Callable[[RedisPool], Callable[[], Any]], kind: type[RedisPool] = RedisPool
+) -> Iterator[Run]:
+    with kind(StubConnection) as pool:
         with pool.lease() as client:
             client.get("key")
         yield _forever(step_of(pool))

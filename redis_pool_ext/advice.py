@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .sizing import LATE, Load, late_share, levels_of, smallest_size, variation_of
@@ -21,6 +21,8 @@ _REQUESTS_AT_LEAST = 300
 
 # Above this share of waits, how many are there at once says more of the queue than of arrivals.
 _FEW = 0.02
+# Above these, of waits and of connections in use, nor does the share itself.
+_MOST, _HARDLY = 0.5, 0.75
 _PEAKEDNESS = (0.3, 64.0)  # what is believed, at most
 
 
@@ -115,27 +117,32 @@ def load_of(window: Window, max_connections: int) -> Load:
 def _peakedness(window: Window, load: Load, size: int) -> float:
     """Return how bursty arrivals are within seconds; 1.0 is at random.
 
-    With few waits, how many are there at once shows it. With more, the share that waits does.
-    In overload nothing does.
+    How many are there at once shows it, beyond what each second's own load explains; but
+    where many wait, that is the queue's doing as well. Then also the share that waits shows it.
+    Where most wait because connections hardly suffice, neither tells arrivals from overload.
     """
     waiting = window.waited / window.arrivals
-    low, high = _PEAKEDNESS
-    if waiting <= _FEW:
-        mean = load.offered
-        by_second = sum(share * (a - mean) ** 2 for a, share in load.levels)
-        return min(max(window.peakedness - by_second / mean, low), high)
-    if load.offered >= 0.9 * size:
+    if waiting > _MOST and load.highest > _HARDLY * size:
         return 1.0
+    seen = _believed(window.peakedness - load.dispersion)
+    return seen if waiting <= _FEW else min(seen, _peakedness_by_waits(load, size, waiting))
+
+
+def _peakedness_by_waits(load: Load, size: int, waiting: float) -> float:
+    """Return the peakedness at which this share would have to wait."""
+    low, high = _PEAKEDNESS
     for _ in range(20):
         middle = (low * high) ** 0.5
-        as_if = Load(
-            levels=load.levels, hold=load.hold, variation=load.variation, peakedness=middle
-        )
-        if late_share(as_if, size, 0.0) < waiting:
+        if late_share(replace(load, peakedness=middle), size, 0.0) < waiting:
             low = middle
         else:
             high = middle
     return low
+
+
+def _believed(peakedness: float) -> float:
+    low, high = _PEAKEDNESS
+    return min(max(peakedness, low), high)
 
 
 def _text(  # noqa: PLR0913, PLR0917  a sentence of six facts

@@ -28,6 +28,7 @@ __all__ = ["LATE", "Load", "late_share", "levels_of", "smallest_size", "variatio
 LATE = 0.01  # the share of requests that may wait for longer than the target
 
 _LEVELS = 16  # of load, that seconds are sorted into
+_REACH = 60  # seconds; a load of longer ago is not looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,24 @@ class Load:
 
     @property
     def offered(self) -> float:
-        """The mean of the offered loads, over requests."""
-        return sum(load * share for load, share in self.levels)
+        """The mean of the offered loads, over time: at twice the load come twice the requests."""
+        return 1.0 / self._time if self._time else 0.0
+
+    @property
+    def highest(self) -> float:
+        """The highest of the offered loads."""
+        return max(load for load, _ in self.levels)
+
+    @property
+    def dispersion(self) -> float:
+        """Variance over mean of the offered loads, over time."""
+        mean = self.offered
+        squares = sum(share / load * (load - mean) ** 2 for load, share in self.levels if load)
+        return squares / self._time / mean if mean else 0.0
+
+    @property
+    def _time(self) -> float:
+        return sum(share / load for load, share in self.levels if load)
 
 
 def levels_of(
@@ -69,17 +86,13 @@ def levels_of(
 
 def _survival(holds: Histogram) -> list[float]:
     """Return how much of each second after a start a connection is out, on average (seconds)."""
-    mean, kept = holds.mean, []
-    long = [(low, high, count) for low, high, count in _buckets(holds) if high > 1.0]
-    for second in range(1, 60):
-        beyond = sum(count * _part_beyond(low, high, second) for low, high, count in long)
-        kept.append(beyond / holds.total)
-        if not beyond:
-            break
-    # kept[k]: the mean of what is left after k+1 seconds. Differences are what is spent in each.
-    left = [mean, *kept]
-    spent = [max(before - after, 0.0) for before, after in pairwise([*left, 0.0])]
-    return [each for each in spent if each > 0.0] or [mean]
+    buckets = _buckets(holds)
+    beyond = [sum(count * (low + high) / 2 for low, high, count in buckets)]
+    while beyond[-1] and len(beyond) < _REACH:
+        moment = float(len(beyond))
+        beyond.append(sum(count * _part_beyond(low, high, moment) for low, high, count in buckets))
+    # Scaled, so that the sum is the true mean.
+    return [(now - later) * holds.mean / beyond[0] for now, later in pairwise([*beyond, 0.0])]
 
 
 def _part_beyond(low: float, high: float, moment: float) -> float:
