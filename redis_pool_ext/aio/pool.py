@@ -171,7 +171,8 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
 
     def stats(self) -> PoolStats:
         """Return a snapshot: sizes of one moment, counters, waits and holds. From any thread."""
-        if self._loop is None or asyncio._get_running_loop() is self._loop:
+        loop = self._loop
+        if loop is None or not loop.is_running() or asyncio._get_running_loop() is loop:
             return super().stats()
         self._notice_fork()
         with self._lock:  # what finalizers have left behind is settled in the loop
