@@ -88,14 +88,18 @@ class Ledger:
         # Released by a finalizer or signal handler while its thread had the lock.
         self.returned: deque[Account] = deque()
         self.lent: set[int] = set()  # keys; who removes one has the right to give it back
-        self.is_bounded = life.max_idle is not None
+        # Whether what comes back, and what is lent, goes the careful way. The quick ones ask
+        # these and nothing else; so all that is rare has to be folded into them.
+        self.takes_with_care = life.max_idle is not None
+        self.lends_with_care = False
+        self._is_observed = False
         self._slots: dict[int, weakref.ref[Slot]] = {}
         self._tallies: dict[int, Tally] = {}
         self._connecting: set[int] = set()
         self._keys = count(1)
         self._tickets = count(1)
         self._early_tickets = count(-(2**62))  # less than those, for ever
-        self.reported = Reported()
+        self.reported, self.long_waits = Reported(), Reported()
 
     def go_on_counting(self, before: Ledger) -> None:
         """Give no slot a key that one of the parent's has: its owner may go on in the child."""
@@ -305,9 +309,15 @@ class Ledger:
         self.watch_bounds()
 
     def watch_bounds(self) -> None:
-        """Note whether a connection that comes back may be one too many."""
+        """Note whether a connection that comes back may be one too many, or is to be told of."""
         is_over = len(self._slots) > self.max_connections
-        self.is_bounded = is_over or self.life.max_idle is not None
+        self.takes_with_care = is_over or self.life.max_idle is not None or self._is_observed
+
+    def heed(self, *, is_observed: bool, looks_for_leaks: bool) -> None:
+        """Note for whom, or what, connections go the careful ways."""
+        self._is_observed = is_observed
+        self.lends_with_care = is_observed or looks_for_leaks
+        self.watch_bounds()
 
     def give_up(self, slot: Slot) -> None:
         """Free the slot of a caller who goes back into the queue."""
@@ -316,19 +326,21 @@ class Ledger:
             self.counters.acquired -= 1
         self.close_slot(slot)
 
-    def bury(self) -> None:
-        """Free the slots that were dropped; call `serve` after.
+    def bury(self) -> int:
+        """Free the slots that were dropped, and return how many; call `serve` after.
 
         The notes go last: if an exception strikes in between, the next call does it all
         again. What dies meanwhile leaves a note of its own.
         """
-        notes = len(self.graveyard)
+        notes, buried = len(self.graveyard), 0
         for key, ref in list(self._slots.items()):
             if ref() is None:
                 self.counters.add_discard("lost")
                 self._forget(key)
+                buried += 1
         for _ in range(notes):
             self.graveyard.popleft()
+        return buried
 
     # -- the queue ----------------------------------------------------------------------
 
