@@ -10,6 +10,7 @@ import atexit
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -24,6 +25,8 @@ logger = logging.getLogger("redis_pool_ext")
 
 # Seconds between two rounds of writing at least: each pool has a sample once a second.
 _WRITE_EVERY = 0.5
+
+_LENGTH = 65536  # bytes, all zero: what the library takes for a file with nothing in it
 
 
 class Files:
@@ -53,6 +56,8 @@ class Files:
                 return
             if self._pid != os.getpid():  # a fork's child has files of its own
                 self._pid, self._values = os.getpid(), {}
+            if not self._values:
+                _lay_out()
             self._written_at = monotonic()
             self._write(self)
 
@@ -118,6 +123,29 @@ class Files:
             # What is there was written by a dead process that had the same number.
             found = self._values[key] = value, value.get()
         return found
+
+
+def _lay_out() -> None:
+    """Make this process's files, each in one step.
+
+    The library opens one and then gives it a length. A scrape that comes in between fails, as
+    it reads what has none; with a worker for each few requests that happens often enough.
+    """
+    # In small letters until the library has seen it, in old configurations.
+    name = "PROMETHEUS_MULTIPROC_DIR"
+    folder = Path(os.environ.get(name) or os.environ[name.lower()])
+    for prefix in ("gauge_livesum", "counter", "histogram"):
+        draft, path = (
+            folder / f"{prefix}_{os.getpid()}.draft",
+            folder / f"{prefix}_{os.getpid()}.db",
+        )
+        try:
+            draft.write_bytes(bytes(_LENGTH))
+            os.link(draft, path)  # unlike a rename, not in the place of one that is there
+        except OSError as error:
+            logger.debug("%s is left to prometheus-client to make: %s", path, error)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 _files: list[Files] = []
