@@ -22,7 +22,6 @@ settles it under the lock.
 
 from __future__ import annotations
 
-import math
 import weakref
 from bisect import bisect_left
 from collections import OrderedDict, deque
@@ -34,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from .circuit import BACKOFF_CAP, Circuit, ServerFull
 from .histogram import BOUNDS
 from .life import Life
+from .observing import observers
 from .records import HELD, IDLE, Refusal, Slot, SlotState, Waiter
 from .report import Reported
 from .stats import Counters, PoolStats, Tally, snapshot
@@ -68,7 +68,6 @@ class Ledger:
         self.fresh_for = life.fresh_for
         self.max_waiting = max_waiting
         self.life = life
-        self._max_idle = math.inf if life.max_idle is None else life.max_idle
         self.circuit = Circuit(longest_backoff)
         self.counters = Counters()
         self.generation = 0  # connections of an older one are not used again
@@ -89,17 +88,17 @@ class Ledger:
         self.returned: deque[Account] = deque()
         self.lent: set[int] = set()  # keys; who removes one has the right to give it back
         # Whether what comes back, and what is lent, goes the careful way. The quick ones ask
-        # these and nothing else; so all that is rare has to be folded into them.
+        # these and nothing else; so all that is rare has to be folded into them. Attributes are
+        # few on purpose: Python 3.11 looks those of an object up slower when it has over 30.
         self.takes_with_care = life.max_idle is not None
         self.lends_with_care = False
-        self._is_observed = False
         self._slots: dict[int, weakref.ref[Slot]] = {}
         self._tallies: dict[int, Tally] = {}
         self._connecting: set[int] = set()
         self._keys = count(1)
         self._tickets = count(1)
         self._early_tickets = count(-(2**62))  # less than those, for ever
-        self.reported, self.long_waits = Reported(), Reported()
+        self.reported = Reported()
 
     def go_on_counting(self, before: Ledger) -> None:
         """Give no slot a key that one of the parent's has: its owner may go on in the child."""
@@ -311,12 +310,11 @@ class Ledger:
     def watch_bounds(self) -> None:
         """Note whether a connection that comes back may be one too many, or is to be told of."""
         is_over = len(self._slots) > self.max_connections
-        self.takes_with_care = is_over or self.life.max_idle is not None or self._is_observed
+        self.takes_with_care = is_over or self.life.max_idle is not None or bool(observers)
 
-    def heed(self, *, is_observed: bool, looks_for_leaks: bool) -> None:
+    def heed(self, *, looks_for_leaks: bool) -> None:
         """Note for whom, or what, connections go the careful ways."""
-        self._is_observed = is_observed
-        self.lends_with_care = is_observed or looks_for_leaks
+        self.lends_with_care = looks_for_leaks or bool(observers)
         self.watch_bounds()
 
     def give_up(self, slot: Slot) -> None:

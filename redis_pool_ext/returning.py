@@ -24,7 +24,7 @@ from .ledger import Ledger
 from .life import Life
 from .observing import observers, tell
 from .records import IDLE, Refusal, Slot
-from .report import NOBODY, describe
+from .report import NOBODY, Reported, describe
 from .stats import PoolStats
 
 __all__ = ["Returning"]
@@ -67,6 +67,7 @@ class Returning:
     def __init__(self) -> None:
         # How a connection knows its pool. Weak, or pool and idle list kept each other.
         self._ref: Callable[[], Any] = weakref.ref(self)
+        self._long_waits = Reported()
 
     def _new_books(self, *, closed: bool, paused: bool = False) -> _Books:
         """Return books with nothing in them: at birth, and in the child after a fork."""
@@ -87,7 +88,7 @@ class Returning:
         """Go the careful ways if somebody observes, and the quick ones if nobody does."""
         looks_for_leaks = self.leak_detection_threshold is not None
         with self._lock:
-            self._ledger.heed(is_observed=bool(observers), looks_for_leaks=looks_for_leaks)
+            self._ledger.heed(looks_for_leaks=looks_for_leaks)
 
     def _notice_fork(self) -> None:
         """Start anew if this is a child whose fork ran no hooks: its lock may be locked."""

@@ -55,7 +55,7 @@ class Telling(Returning):
         """Say it once in a while: on a full pool there are hundreds."""
         ledger = self._ledger
         with self._lock:
-            before = ledger.long_waits.is_due(monotonic())
+            before = self._long_waits.is_due(monotonic())
             if before is None:
                 return
             stats = ledger.stats()

@@ -36,6 +36,9 @@ collect_ignore = [
         ("django_wing", "django"),
         ("flask_wing", "flask"),
         ("metrics", "opentelemetry.sdk"),
+        ("metrics", "prometheus_client"),
+        ("metrics", "sentry_sdk"),
+        ("metrics", "werkzeug"),
     )
     if not is_installed(library)
 ]

@@ -81,7 +81,7 @@ class Served:
         return set(map(int, children.read_text().split()))
 
 
-def _listens(path: Path) -> bool:
+def listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as visitor, suppress(OSError):
         visitor.connect(str(path))
         return True
@@ -100,7 +100,7 @@ def gunicorn(url: str, folder: Path, *arguments: str, warm: bool = False) -> Ite
     with open(folder / "stderr", "wb") as stderr:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=stderr, stderr=stderr)
     try:
-        wait_until(lambda: _listens(path) or process.poll() is not None, 20)
+        wait_until(lambda: listens(path) or process.poll() is not None, 20)
         yield Served(process, path, asked=1 if warm else 0)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
