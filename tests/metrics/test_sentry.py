@@ -47,7 +47,7 @@ def sent() -> Iterator[list[dict[str, Any]]]:
     )
     yield transport.events
     sentry_sdk.get_client().close()
-    sentry_sdk.init()
+    sentry_sdk.get_global_scope().set_client(None)
 
 
 def test_long_wait_is_a_breadcrumb_of_its_request(sent, caplog: pytest.LogCaptureFixture):
