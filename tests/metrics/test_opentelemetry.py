@@ -320,6 +320,28 @@ class TestBesideRedisPy:
         assert not of_redis_py.keys() & of_pools.keys()
         assert telemetry.points(ALIAS)["db.client.connection.timeouts",] == 1
 
+    def test_no_fact_of_tasks_is_told_twice(self, theirs: None, telemetry: Telemetry, url: str):
+        """Their recorder for asyncio is another one."""
+        from redis.asyncio.observability import recorder
+
+        recorder.reset_collector()
+
+        async def use() -> None:
+            pool = AsyncRedisPool.from_url(url, alias=ALIAS, max_connections=1, timeout=0)
+            async with pool.lease() as client:
+                await client.ping()
+                with pytest.raises(ConnectionPoolTimeoutError):
+                    await pool.get_connection()
+            await pool.client.ping()
+            await pool.close()
+
+        asyncio.run(use())
+        recorder.reset_collector()
+        of_pools, of_redis_py = telemetry.metrics(), telemetry.metrics("redis-py")
+        assert "db.client.operation.duration" in of_redis_py
+        assert not of_redis_py.keys() & of_pools.keys()
+        assert telemetry.points(ALIAS)["db.client.connection.timeouts",] == 1
+
     def test_their_question_for_counts_is_answered_by_who_tells_them(self, telemetry: Telemetry):
         """redis-py 7.2 and 7.3 ask every pool, to report what we report."""
         pool = make_pool()
