@@ -9,6 +9,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
+from . import bygone
 from .config import PoolConfig, check_connection_arguments, check_pool_arguments
 from .credentials import take_password_from
 from .forks import in_child
@@ -17,6 +18,7 @@ from .interface import PoolInterface
 from .ledger import Ledger
 from .life import Life
 from .looking import Looking
+from .observing import on_change, reported
 from .rotation import follow
 from .tls import Contexts
 from .upkeep import Upkeep
@@ -24,7 +26,7 @@ from .upkeep import Upkeep
 if TYPE_CHECKING:
     from redis.retry import Retry
 
-__all__ = ["PoolBase", "all_pools"]
+__all__ = ["PoolBase", "all_pools", "every_pool"]
 
 
 class PoolBase(PoolInterface, Upkeep, Looking):
@@ -90,6 +92,8 @@ class PoolBase(PoolInterface, Upkeep, Looking):
         self.contexts = Contexts()
         self._start_clients()
         _pools.add(self)
+        self.heed_observers()  # after that: who begins to observe meanwhile finds it
+        bygone.remember(self._ledger)
         follow(connection_kwargs.get("credential_provider"), self)
 
     @classmethod
@@ -135,7 +139,13 @@ class PoolBase(PoolInterface, Upkeep, Looking):
         return getattr(connection, "home", None) is self._ref and not connection.is_inherited
 
     def get_connection_count(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return (count, OpenTelemetry attributes) of the idle and the used connections."""
+        """Return (count, OpenTelemetry attributes) of the idle and the used connections.
+
+        Nothing, while `redis_pool_ext.metrics.opentelemetry` reports them: redis-py asks for
+        this to do the same, and they would count twice.
+        """
+        if reported[0]:
+            return []
         stats = self.stats()
         name = {"db.client.connection.pool.name": self.alias}
         return [
@@ -173,6 +183,8 @@ class PoolBase(PoolInterface, Upkeep, Looking):
         if self._ledger is before:  # else a signal handler came meanwhile, and uses its own
             self._lock, self._ledger, self._pid = books
             self.history = History(self)
+            self.heed_observers()
+            bygone.remember(self._ledger)
 
 
 _pools: weakref.WeakSet[PoolBase] = weakref.WeakSet()
@@ -181,6 +193,17 @@ _pools: weakref.WeakSet[PoolBase] = weakref.WeakSet()
 def all_pools() -> list[PoolBase]:
     """Return the pools of this process that are not closed, however they were made."""
     return [pool for pool in list(_pools) if not pool.is_closed]
+
+
+def every_pool() -> list[PoolBase]:
+    """Return the pools of this process, those included that are closed and still in use."""
+    return list(_pools)
+
+
+@on_change
+def _heed_observers() -> None:
+    for pool in every_pool():
+        pool.heed_observers()
 
 
 @in_child

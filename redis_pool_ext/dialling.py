@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
 from .liveness import answers, looks_alive
@@ -19,15 +21,22 @@ class Dialling(Waiting, Outcomes):
         self, gift: GuardedConnection | None, deadline: Deadline
     ) -> GuardedConnection:
         """Turn an idle connection in doubt, or a place in the queue, into a good one."""
-        if gift is None:
-            waiter = Waiter(deadline.at)
-            return self._make_good(self._queue(waiter, deadline), waiter, deadline)
-        # With timeout=0, too, it has the time to answer: all that idle would be renewed.
-        if self._is_fresh(gift) or self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST)):
-            return gift
-        waiter = Waiter(deadline.at, ticket=0)
-        dead = self._retire(gift)
-        return self._make_good(self._queue(waiter, deadline, dead), waiter, deadline)
+        began = monotonic() if gift is None or gift.slot is None else gift.slot.taken_at
+        waiter = dead = None
+        try:
+            # With timeout=0, too, it has the time to answer: all that idle would be renewed.
+            if gift is not None and not (
+                self._is_fresh(gift) or self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST))
+            ):
+                dead, gift = self._retire(gift), None
+            if gift is None:
+                waiter = Waiter(deadline.at, None if dead is None else 0)
+                gift = self._make_good(self._queue(waiter, deadline, dead), waiter, deadline)
+        except BaseException as error:
+            self._got_nothing(waiter, began, error)
+            raise
+        self._got_it(waiter, began)
+        return gift
 
     def _make_good(
         self, gift: GuardedConnection | Slot, waiter: Waiter, deadline: Deadline

@@ -13,7 +13,7 @@ import random
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from time import monotonic
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .records import Slot
     from .stats import PoolStats
 
-__all__ = ["History", "Sample", "Window"]
+__all__ = ["History", "Sample", "Window", "follow_samples"]
 
 SECONDS = 300  # that are kept
 _LOOKS_EVERY = 0.2  # seconds
@@ -151,6 +151,15 @@ def _dispersion(samples: list[Sample]) -> float:
     return sum((rate - mean) ** 2 for rate in rates) / (len(rates) - 1) / mean * length
 
 
+_followers: list[Callable[[], None]] = []
+
+
+def follow_samples(follower: Callable[[], None]) -> None:
+    """Have `follower` called after each sample of each pool, in the observer's thread."""
+    if follower not in _followers:
+        _followers.append(follower)
+
+
 class History:
     """The samples of one pool, and who was seen holding its connections.
 
@@ -240,6 +249,8 @@ class History:
         )
         self._fade()
         self._begin(stats, now)
+        for follow in _followers:
+            follow()
 
     def _see(self, held: list[Slot]) -> None:
         for slot in held:

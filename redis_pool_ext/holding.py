@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .deadline import Deadline
@@ -12,6 +13,7 @@ from .forks import getpid
 if TYPE_CHECKING:
     from .account import Account
     from .base import PoolBase
+    from .records import Slot
 
 __all__ = ["LOOK_IN_LEASE_AFTER", "Holding", "HoldingOfThreads"]
 
@@ -64,6 +66,12 @@ class Holding(Facade):
     def has_ended(self) -> bool:
         """Tell whether `end()` was called."""
         return self._ended
+
+    def held_seconds(self) -> float:
+        """Return for how long it has had the connections that it holds right now, in sum."""
+        now = monotonic()
+        slots: list[Slot | None] = [each.slot for each in (*self.held, *self._extra)]
+        return sum((now - slot.taken_at for slot in slots if slot is not None), 0.0)
 
     def _sign(self, connection: Account) -> None:
         """Write into the pool's books who has the connection."""

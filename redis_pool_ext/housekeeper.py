@@ -3,8 +3,8 @@
 Nothing depends on them: what is too old is not lent, thread or no thread. The housekeeper closes
 what idles for too long, fills up to `min_idle` and reports leaks; the observer only reads
 (`history.py`), several times a second, and so must not wait for a dial of the other one. They
-start when a pool makes its first connection, so never at import and never in a process
-that only forks; they hold no pool alive, and end when there is none left.
+start when a pool first dials, or makes its first connection, so never at import and never in a
+process that only forks; they hold no pool alive, and end when there is none left.
 """
 
 from __future__ import annotations

@@ -51,10 +51,13 @@ class Keeping(Dialling, Upkeep, Looking):
         return self.stats().idle
 
     def _make(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
-        """Make a connection; the housekeeper and the observer start with the first one."""
+        """Make a connection; the housekeeper starts with the first one.
+
+        The observer starts with the first dial: that one fails is worth seeing, too.
+        """
+        self._observe()
         connection = super()._make(slot, deadline)
         housekeeper.look_after(self)
-        self._observe()
         return connection
 
     def _fill(self, wanted: int, deadline: Deadline) -> None:

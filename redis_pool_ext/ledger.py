@@ -22,7 +22,6 @@ settles it under the lock.
 
 from __future__ import annotations
 
-import math
 import weakref
 from bisect import bisect_left
 from collections import OrderedDict, deque
@@ -34,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from .circuit import BACKOFF_CAP, Circuit, ServerFull
 from .histogram import BOUNDS
 from .life import Life
+from .observing import observers
 from .records import HELD, IDLE, Refusal, Slot, SlotState, Waiter
 from .report import Reported
 from .stats import Counters, PoolStats, Tally, snapshot
@@ -68,7 +68,6 @@ class Ledger:
         self.fresh_for = life.fresh_for
         self.max_waiting = max_waiting
         self.life = life
-        self._max_idle = math.inf if life.max_idle is None else life.max_idle
         self.circuit = Circuit(longest_backoff)
         self.counters = Counters()
         self.generation = 0  # connections of an older one are not used again
@@ -88,7 +87,11 @@ class Ledger:
         # Released by a finalizer or signal handler while its thread had the lock.
         self.returned: deque[Account] = deque()
         self.lent: set[int] = set()  # keys; who removes one has the right to give it back
-        self.is_bounded = life.max_idle is not None
+        # Whether what comes back, and what is lent, goes the careful way. The quick ones ask
+        # these and nothing else; so all that is rare has to be folded into them. Attributes are
+        # few on purpose: Python 3.11 looks those of an object up slower when it has over 30.
+        self.takes_with_care = life.max_idle is not None
+        self.lends_with_care = False
         self._slots: dict[int, weakref.ref[Slot]] = {}
         self._tallies: dict[int, Tally] = {}
         self._connecting: set[int] = set()
@@ -305,9 +308,14 @@ class Ledger:
         self.watch_bounds()
 
     def watch_bounds(self) -> None:
-        """Note whether a connection that comes back may be one too many."""
+        """Note whether a connection that comes back may be one too many, or is to be told of."""
         is_over = len(self._slots) > self.max_connections
-        self.is_bounded = is_over or self.life.max_idle is not None
+        self.takes_with_care = is_over or self.life.max_idle is not None or bool(observers)
+
+    def heed(self, *, looks_for_leaks: bool) -> None:
+        """Note for whom, or what, connections go the careful ways."""
+        self.lends_with_care = looks_for_leaks or bool(observers)
+        self.watch_bounds()
 
     def give_up(self, slot: Slot) -> None:
         """Free the slot of a caller who goes back into the queue."""
@@ -316,19 +324,21 @@ class Ledger:
             self.counters.acquired -= 1
         self.close_slot(slot)
 
-    def bury(self) -> None:
-        """Free the slots that were dropped; call `serve` after.
+    def bury(self) -> int:
+        """Free the slots that were dropped, and return how many; call `serve` after.
 
         The notes go last: if an exception strikes in between, the next call does it all
         again. What dies meanwhile leaves a note of its own.
         """
-        notes = len(self.graveyard)
+        notes, buried = len(self.graveyard), 0
         for key, ref in list(self._slots.items()):
             if ref() is None:
                 self.counters.add_discard("lost")
                 self._forget(key)
+                buried += 1
         for _ in range(notes):
             self.graveyard.popleft()
+        return buried
 
     # -- the queue ----------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class Looking(Returning):
     def samples(self) -> list[Sample]:
         """Return the last minutes, a sample for each second, the newest last.
 
-        They begin with the first connection; there are none with `housekeeping_interval=None`.
+        They begin with the first dial; there are none with `housekeeping_interval=None`.
         """
         self._notice_fork()
         return list(self.history.samples)

@@ -10,11 +10,13 @@ from typing import Any
 from . import refusals
 from .account import Account
 from .deadline import Deadline
-from .errors import LeaseError, PoolClosedError, PoolExhaustedError, PoolUnavailableError
+from .errors import LeaseError, PoolUnavailableError
 from .faults import explained
+from .observing import observers, tell
 from .queueing import Queueing
 from .records import Refusal, Slot, SlotState
 from .stats import PoolStats
+from .telling import end_of
 from .tls import Contexts
 from .verdict import (
     REFUSED,
@@ -70,9 +72,12 @@ class Outcomes(Queueing):
             ledger.connected(slot, now)
             if connection.keep_for is not None:
                 slot.expires_at = min(slot.expires_at, now + connection.keep_for)
-            ledger.counters.add_dial(now - began)
+            took = now - began
+            ledger.counters.add_dial(took)
             ledger.serve(now)
         self._settle()
+        if observers:
+            tell(lambda each: each.made(self, took))
         if was_down:
             logger.warning("%s: Redis is reached again", self.alias)
 
@@ -148,6 +153,8 @@ class Outcomes(Queueing):
             ledger.failed(slot, verdict, kept, now)
             is_down = ledger.circuit.is_open
         self._settle()
+        if observers:
+            tell(lambda each: each.not_made(self))
         if is_down and not was_down:
             logger.warning(
                 "%s: Redis cannot be reached; until a probe succeeds, callers are told at once: %s",
@@ -173,7 +180,7 @@ class Outcomes(Queueing):
         """
         if isinstance(error, PoolUnavailableError) and self._can_do_without(slot):
             return False
-        self._free(slot, end=_end_of(error))
+        self._free(slot, end=end_of(error))
         return True
 
     def _can_do_without(self, slot: Slot) -> bool:
@@ -279,6 +286,7 @@ class Outcomes(Queueing):
             self._ledger.counters.add_end("cancelled")
             self._ledger.serve(monotonic())
         self._settle()
+        self._tell_closed("stale")
 
     def _speaks_for_others(self, last_used: float, patience: float) -> None:
         """Close those that idle longer than one which did not answer within `patience`.
@@ -288,17 +296,6 @@ class Outcomes(Queueing):
         """
         if patience >= DIAL_AT_LEAST:
             self._discard_each(lambda: self._ledger.take_unused_since(last_used))
-
-
-def _end_of(error: BaseException) -> str:
-    """Name the counter for a request whose dial ended with `error`."""
-    if isinstance(error, PoolUnavailableError):
-        return "unavailable"
-    if isinstance(error, PoolExhaustedError):
-        return "timed_out"
-    if isinstance(error, PoolClosedError):
-        return "closed"
-    return "failed" if isinstance(error, Exception) else "cancelled"
 
 
 def still_dialling(slot: Slot) -> Slot | None:

@@ -102,7 +102,7 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
             if (
                 now < slot.fresh_until
                 and connection.generation == ledger.generation
-                and self.leak_detection_threshold is None
+                and not ledger.lends_with_care
             ):
                 return connection
         connection = self._get_with_care(connection, deadline or Deadline(self.timeout))

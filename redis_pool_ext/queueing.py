@@ -11,7 +11,7 @@ from .deadline import Deadline
 from .errors import LeaseError, RedisPoolError
 from .records import Refusal, Slot, SlotState, Waiter
 from .report import holders
-from .returning import Returning
+from .telling import Telling
 
 __all__ = ["Queueing"]
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("redis_pool_ext")
 _EXHAUSTED = frozenset({Refusal.TIMED_OUT, Refusal.QUEUE_FULL})
 
 
-class Queueing(Returning):
+class Queueing(Telling):
     """The part of the pool that puts callers into the queue, and refuses them."""
 
     def _begin_to_wait(self, waiter: Waiter) -> float:
@@ -43,6 +43,7 @@ class Queueing(Returning):
         now = began if began < deadline.at else deadline.at
         ledger = self._ledger
         with self._lock:
+            was_stale = instead_of is not None and instead_of.state is SlotState.HELD
             if instead_of is not None:
                 ledger.give_up(instead_of)
             is_new = waiter.ticket is None
@@ -53,6 +54,8 @@ class Queueing(Returning):
                 waiter.refusal = ledger.refusal(now, is_new)
         if ledger.graveyard or ledger.returned:
             self._settle()
+        if was_stale:
+            self._tell_closed("stale")
         return waiter.gift is None and waiter.refusal is None
 
     def _look_for_who_waits(self) -> None:
@@ -89,7 +92,7 @@ class Queueing(Returning):
     def _walk_away(self, waiter: Waiter) -> None:
         """Leave the queue for good, passing on what was given at the last moment."""
         self._leave_queue(waiter)
-        gift = waiter.gift
+        gift, waiter.end = waiter.gift, "cancelled"
         if isinstance(gift, Slot):
             self._free(gift, end="cancelled")
         elif gift is not None:
@@ -97,9 +100,10 @@ class Queueing(Returning):
         else:
             self._count_end("cancelled")
 
-    def _refuse(self, refusal: Refusal | None) -> NoReturn:
-        """Count a caller who was given nothing, and raise why; None: its time was over."""
-        refusal = refusal or Refusal.TIMED_OUT
+    def _refuse(self, waiter: Waiter) -> NoReturn:
+        """Count a caller who was given nothing, and raise why."""
+        refusal = waiter.refusal or Refusal.TIMED_OUT
+        waiter.end = refusal.value
         self._count_end(refusal.value)
         if refusal in _EXHAUSTED:
             self._report_exhaustion()

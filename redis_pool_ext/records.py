@@ -105,7 +105,7 @@ class Waiter:
     can sleep on, or what is one to the books.
     """
 
-    __slots__ = ("deadline", "gift", "refusal", "ticket", "waited", "wake")
+    __slots__ = ("deadline", "end", "gift", "refusal", "ticket", "waited", "wake")
 
     def __init__(
         self, deadline: float, ticket: int | None = None, wake: Wake | None = None
@@ -116,6 +116,7 @@ class Waiter:
         # A connection of the kind that this waiter waits for, or a slot.
         self.gift: Any = None
         self.refusal: Refusal | None = None
+        self.end: str | None = None  # as it was counted, for one that gets nothing
         if wake is None:
             wake = threading.Lock()  # looked up here: gevent may have patched it by now
             wake.acquire()

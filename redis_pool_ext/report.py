@@ -25,7 +25,7 @@ _INSIDE = tuple(str(Path(path).parent) + os.sep for path in (__file__, redis.__f
 
 
 class Reported:
-    """When the pool's exhaustion was last logged. Called under the pool's lock."""
+    """When one thing of a pool was last logged. Called under the pool's lock."""
 
     __slots__ = ("_at", "_since")
 
@@ -34,7 +34,7 @@ class Reported:
         self._since = 0
 
     def is_due(self, now: float) -> int | None:
-        """Return how many refusals went unreported before this one; None: not yet."""
+        """Return how many times went unreported before this one; None: not yet."""
         if now - self._at < REPORT_EVERY:
             self._since += 1
             return None

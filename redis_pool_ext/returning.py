@@ -22,8 +22,9 @@ from .forks import getpid, here
 from .histogram import BOUNDS
 from .ledger import Ledger
 from .life import Life
+from .observing import observers, tell
 from .records import IDLE, Refusal, Slot
-from .report import NOBODY, describe
+from .report import NOBODY, Reported, describe
 from .stats import PoolStats
 
 __all__ = ["Returning"]
@@ -54,6 +55,7 @@ class Returning:
     max_connecting: int
     max_waiting: int | None
     life: Life
+    leak_detection_threshold: float | None
     # Protects the ledger (slots, queue, counters, circuit) wherever more than one step is
     # taken. Held for a few byte codes only: no I/O, logging, callback or socket close under
     # it. Re-entrant, for `_is_owned()`: a finalizer or signal handler may enter the pool
@@ -65,6 +67,7 @@ class Returning:
     def __init__(self) -> None:
         # How a connection knows its pool. Weak, or pool and idle list kept each other.
         self._ref: Callable[[], Any] = weakref.ref(self)
+        self._long_waits = Reported()
 
     def _new_books(self, *, closed: bool, paused: bool = False) -> _Books:
         """Return books with nothing in them: at birth, and in the child after a fork."""
@@ -80,6 +83,12 @@ class Returning:
         )
         ledger.is_closed, ledger.is_paused = closed, paused
         return threading.RLock(), ledger, os.getpid()
+
+    def heed_observers(self) -> None:
+        """Go the careful ways if somebody observes, and the quick ones if nobody does."""
+        looks_for_leaks = self.leak_detection_threshold is not None
+        with self._lock:
+            self._ledger.heed(looks_for_leaks=looks_for_leaks)
 
     def _notice_fork(self) -> None:
         """Start anew if this is a child whose fork ran no hooks: its lock may be locked."""
@@ -122,17 +131,17 @@ class Returning:
             or connection._should_reconnect
             or connection.generation != ledger.generation
             or now >= slot.expires_at
-            or ledger.is_bounded
+            or ledger.takes_with_care
             or slot.late_since is not None
         ):
-            self._release_with_care(connection, slot)
+            self._release_with_care(connection, slot, held)
             return
         slot.state = IDLE
         slot.holder = connection.last = None
         slot.idle_since = now
         slot.fresh_until = now + ledger.fresh_for
         ledger.idle.append(connection)
-        if ledger.queue or ledger.is_bounded or connection.generation != ledger.generation:
+        if ledger.queue or ledger.takes_with_care or connection.generation != ledger.generation:
             self._hand_over(connection)
 
     def _release_oddly(self, connection: Any) -> None:
@@ -154,12 +163,14 @@ class Returning:
             raise self._released_twice()
         connection.retire()
 
-    def _release_with_care(self, connection: Account, slot: Slot) -> None:
+    def _release_with_care(self, connection: Account, slot: Slot, held: float) -> None:
         # The housekeeper may have meant the one before, and said it in the moment after.
         if slot.late_since == slot.taken_at:
             self._returned_late(slot)
         slot.late_since = None
         self._take_in(connection, slot, connection.dirt())
+        if observers:
+            tell(lambda each: each.returned(self, held))
 
     def _hand_over(self, connection: Account) -> None:
         """Give what was just put on the shelf to who waits; close it, if it came too late.
@@ -170,7 +181,7 @@ class Returning:
         ledger = self._ledger
         with self._lock:
             ledger.serve(monotonic())
-        if ledger.is_bounded or connection.generation != ledger.generation:
+        if ledger.takes_with_care or connection.generation != ledger.generation:
             self._discard_each(ledger.take_outdated)
             self._discard_each(ledger.take_surplus)
 
@@ -197,8 +208,11 @@ class Returning:
         slot = connection.slot
         if slot is not None:
             connection.forfeit()
-            self._ledger.claim(slot, monotonic())
+            now = monotonic()
+            held, is_out = now - slot.taken_at, self._ledger.claim(slot, now)
             self._free(slot, "forfeited")
+            if is_out and observers:
+                tell(lambda each: each.returned(self, held))
 
     def _discard(self, connection: Account, reason: str) -> None:
         """Close a held connection instead of keeping it, then free its slot.
@@ -247,6 +261,13 @@ class Returning:
                 ledger.doubt(now)
             ledger.serve(now)
         self._settle()
+        if reason is not None:
+            self._tell_closed(reason)
+
+    def _tell_closed(self, reason: str, count: int = 1) -> None:
+        if observers:
+            for _ in range(count):
+                tell(lambda each: each.closed(self, reason))
 
     def _begin_generation(self, reason: str, *, close: bool = False) -> None:
         """Close every idle connection now, and those in use when they come back.
@@ -290,8 +311,9 @@ class Returning:
             return  # the one whose use of the lock was interrupted will do it
         while ledger.graveyard:
             with self._lock:
-                ledger.bury()
+                buried = ledger.bury()
                 ledger.serve(monotonic())
+            self._tell_closed("lost", buried)
         late: list[Account] = []  # first: take_back() settles what it finds there
         with suppress(IndexError):
             while True:

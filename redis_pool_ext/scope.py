@@ -99,6 +99,11 @@ class Scope:
             lease = client.connection_pool
             lease.holder, lease.waits_once = self._label, True
 
+    def held_seconds(self) -> float:
+        """Return for how long its leases have had what they hold right now, in sum."""
+        clients = list(self._clients.values())
+        return sum((client.connection_pool.held_seconds() for client in clients), 0.0)
+
     @property
     def has_ended(self) -> bool:
         """Tell whether `end()` was called."""

@@ -26,7 +26,6 @@ class Upkeep(Outcomes):
     """The part of the pool that its operators use."""
 
     min_idle: int
-    leak_detection_threshold: float | None
     housekeeping_interval: float | None
 
     @property

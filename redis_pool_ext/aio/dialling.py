@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from ..deadline import Deadline
 from ..outcomes import ANSWER_WITHIN, DIAL_AT_LEAST, Outcomes, still_dialling
 from ..records import Slot, Waiter
@@ -19,15 +21,24 @@ class AsyncDialling(AsyncWaiting, Outcomes):
         self, gift: GuardedAsyncConnection | None, deadline: Deadline
     ) -> GuardedAsyncConnection:
         """Turn an idle connection in doubt, or a place in the queue, into a good one."""
-        if gift is None:
-            waiter = self._new_waiter(deadline)
-            return await self._make_good(await self._queue(waiter, deadline), waiter, deadline)
-        # With timeout=0, too, it has the time to answer: all that idle would be renewed.
-        if self._is_fresh(gift) or await self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST)):
-            return gift
-        waiter = self._new_waiter(deadline, ticket=0)
-        dead = self._retire(gift)
-        return await self._make_good(await self._queue(waiter, deadline, dead), waiter, deadline)
+        began = monotonic() if gift is None or gift.slot is None else gift.slot.taken_at
+        waiter = dead = None
+        try:
+            # With timeout=0, too, it has the time to answer: all that idle would be renewed.
+            if gift is not None and not (
+                self._is_fresh(gift) or await self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST))
+            ):
+                dead, gift = self._retire(gift), None
+            if gift is None:
+                waiter = self._new_waiter(deadline, None if dead is None else 0)
+                gift = await self._make_good(
+                    await self._queue(waiter, deadline, dead), waiter, deadline
+                )
+        except BaseException as error:
+            self._got_nothing(waiter, began, error)
+            raise
+        self._got_it(waiter, began)
+        return gift
 
     async def _make_good(
         self, gift: GuardedAsyncConnection | Slot, waiter: Waiter, deadline: Deadline

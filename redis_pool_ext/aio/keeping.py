@@ -56,9 +56,9 @@ class AsyncKeeping(AsyncDialling, Upkeep, Looking):
         return self.stats().idle
 
     async def _make(self, slot: Slot, deadline: Deadline) -> GuardedAsyncConnection:
-        """Make a connection; the rounds, and the observer's looks, begin with the first one."""
-        connection = await super()._make(slot, deadline)
+        """Make a connection; the rounds begin with the first one, the observer's looks before."""
         self._observe()
+        connection = await super()._make(slot, deadline)
         self._go_round_later(asyncio.get_running_loop())
         return connection
 

@@ -90,10 +90,10 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
         connection: Any = None
         if not ledger.queue and not ledger.is_paused and ledger.idle:
             connection = ledger.take_idle(monotonic())
-        if connection is None or not self._is_fresh(connection):
+        if connection is None or ledger.lends_with_care or not self._is_fresh(connection):
             connection = await self._get_with_care(connection, deadline or Deadline(self.timeout))
-        if self.leak_detection_threshold is not None and connection.slot is not None:
-            connection.slot.site = caller_site()
+            if self.leak_detection_threshold is not None and connection.slot is not None:
+                connection.slot.site = caller_site()
         return connection  # type: ignore[no-any-return]
 
     async def release(self, connection: Any) -> None:

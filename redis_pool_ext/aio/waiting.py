@@ -47,7 +47,7 @@ class AsyncWaiting(Queueing):
             self._walk_away(waiter)
             raise
         if waiter.gift is None:
-            self._refuse(waiter.refusal)
+            self._refuse(waiter)
         gift: GuardedAsyncConnection | Slot = waiter.gift
         return gift
 

@@ -102,6 +102,10 @@ class ClusterLease(HoldingOfThreads):
         for lease in tuple(self.held):
             lease.give_way()
 
+    def held_seconds(self) -> float:
+        """Return for how long it has had the connections that it holds right now, in sum."""
+        return sum(lease.held_seconds() for lease in tuple(self.held))
+
     # -- giving back ---------------------------------------------------------------------
 
     def give_back(self) -> None:

@@ -14,8 +14,8 @@ from ..lease import Lease
 from ..pool import RedisPool
 from ..records import Slot, Waiter
 from ..stats import PoolStats
+from ..summing import in_all
 from .operation import current
-from .totals import in_all
 
 __all__ = ["NodeLease", "NodePool", "Nodes"]
 

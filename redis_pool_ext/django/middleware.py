@@ -18,6 +18,7 @@ from ..lazy import LazyAsyncRedis, LazyRedis
 from ..process import get_pool
 from ..scope import Scope, enter_scope, leave_scope
 from .names import RequestName
+from .timing import timed
 
 __all__ = ["RedisPoolMiddleware"]
 
@@ -44,7 +45,7 @@ class RedisPoolMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         _require_app()
         _require_pool()
-        self.get_response = get_response
+        self.get_response = timed(get_response)
         self.async_mode = iscoroutinefunction(get_response)
         if self.async_mode:
             markcoroutinefunction(self)

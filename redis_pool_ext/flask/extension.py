@@ -11,7 +11,7 @@ from .. import process, scope
 from ..config import ConfigError, PoolConfig, Problem, read_settings
 from ..pool import RedisPool
 from ..shared import SharedRedis
-from . import alias, contexts, unavailable
+from . import alias, contexts, timing, unavailable
 from .on_g import put_on_g
 from .proxy import current_redis
 from .state import EXTENSION, AppState, configs_of_current_app, find_state, state_of_current_app
@@ -59,6 +59,7 @@ class FlaskRedisPool:
         alias.follow(app, state.configs)
         unavailable.register(app)
         contexts.follow(app)
+        timing.follow(app)
         if state.find_default is not None:
             put_on_g(app, state.find_default)
         app.shell_context_processor(_shell_context)

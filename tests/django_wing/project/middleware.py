@@ -1,7 +1,8 @@
 """Middleware of the test project."""
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpResponse
-from django.utils.decorators import async_only_middleware
+from django.utils.decorators import async_only_middleware, sync_and_async_middleware
 
 from redis_pool_ext import get_async_redis, get_redis
 from redis_pool_ext.django.middleware import RedisPoolMiddleware
@@ -57,3 +58,23 @@ def areplaces(get_response):
 
 class Derived(RedisPoolMiddleware):
     """The middleware under a project's own name."""
+
+
+@sync_and_async_middleware
+def times_itself(get_response):
+    """Write `Server-Timing` itself, as a project's own middleware may."""
+    if iscoroutinefunction(get_response):
+
+        async def answer(request):
+            response = await get_response(request)
+            response.headers["Server-Timing"] = "app;dur=1.5"
+            return response
+
+    else:
+
+        def answer(request):
+            response = get_response(request)
+            response.headers["Server-Timing"] = "app;dur=1.5"
+            return response
+
+    return answer

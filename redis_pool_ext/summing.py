@@ -8,8 +8,8 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-from ..histogram import NOTHING
-from ..stats import PoolStats
+from .histogram import NOTHING
+from .stats import PoolStats
 
 __all__ = ["in_all"]
 

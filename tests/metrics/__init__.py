@@ -1,0 +1,1 @@
+"""What tells of the pools: events, metrics, traces, logs."""
