@@ -190,6 +190,19 @@ def test_full_pool_without_a_queue_is_busy_and_ready(url):
         assert pool.stats().acquired == 2
 
 
+def test_outage_of_another_day_is_not_held_against_a_full_pool(proxy, clock):
+    """Requests have found the server again meanwhile, and no probe came by."""
+    pool = configured(proxy.url)
+    proxy.refuse()
+    assert ready(HealthPolicy(), {}).status == 503
+    proxy.resume()
+    clock.advance(3600)
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(pool.lease()).ping()
+        assert told(ready(HealthPolicy(), {})) == (200, "ready", {"default": "busy"})
+
+
 def test_pool_for_threads_is_seen_from_an_event_loop(url):
     """A server of tasks may have both, and requests starve at either."""
     pool = configured(url)

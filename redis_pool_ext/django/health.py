@@ -54,7 +54,7 @@ def _open_to_all(view: Any) -> Any:
     return view
 
 
-# Coroutines both: under ASGI a plain view would wait for the one thread that all of them share.
+# Coroutines both: under ASGI the pools of the event loop are the ones that have the requests.
 urlpatterns = [
     path("live/", _open_to_all(live), name="live"),
     path("ready/", _open_to_all(ready), name="ready"),

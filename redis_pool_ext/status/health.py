@@ -121,9 +121,10 @@ async def _alook(alias: str, timeout: float) -> _Look:
 def _after(hearsay: Hearsay, pool: _Pool) -> _Look:
     """Return what is known after a question, or without one.
 
-    A pool that nothing could be asked on is at its limit, and no more can be said.
+    Of a pool that nothing could be asked on, because it is at its limit, that is all: what was
+    heard of its server before is of another day, perhaps.
     """
-    is_busy = hearsay.word != "unreachable" and all(map(_has_no_room, _each(pool)))
+    is_busy = not hearsay.is_fresh and all(map(_has_no_room, _each(pool)))
     return _Look("busy" if is_busy else hearsay.word, pool.stats())
 
 
@@ -133,7 +134,10 @@ def _seen(pool: _Pool) -> str | None:
     if fault is not None:
         return fault
     is_reached = all(stats.circuit == "closed" for stats in _each(pool))
-    return "ok" if is_reached and pool.heard_within(HEARD_FOR) else None
+    if not (is_reached and pool.heard_within(HEARD_FOR)):
+        return None
+    hearsay_of(pool).note("ok")
+    return "ok"
 
 
 def _fault(pool: _Pool) -> str | None:

@@ -36,7 +36,7 @@ class Hearsay:
 
         What the question raises is the server's silence.
         """
-        if monotonic() < self._good_until or not self._take_turn():
+        if self.is_fresh or not self._take_turn():
             yield False
             return
         try:
@@ -45,6 +45,11 @@ class Hearsay:
             self.note("unreachable")
         finally:
             self._turn.append(None)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether the last word is of just now."""
+        return monotonic() < self._good_until
 
     def note(self, word: str) -> None:
         """Note what was heard just now."""

@@ -43,8 +43,8 @@ def test_good_settings_pass(settings: Any) -> None:
         ("fakeredis://", "W003", "is a fake server"),
         ({"URL": OK, "OPTIONS": {"socket_timeout": None}}, "W004", "has no socket_timeout"),
         ("redis://:s3cret@cache.example.com:6379/0?socket_timeout=1", "W005", "in plain text"),
-        ({"URL": OK, "TIMEOUT": 0}, "W006", "has TIMEOUT 0"),
-        ({"URL": OK, "TIMEOUT": 30.0}, "W006", "has TIMEOUT 30"),
+        (f"{OK}?socket_timeout=1&timeout=0", "W006", "has TIMEOUT 0"),
+        (f"{OK}?socket_timeout=1&timeout=30", "W006", "has TIMEOUT 30"),
     ],
 )
 def test_setting_that_is_not_for_production_is_a_warning(

@@ -21,6 +21,13 @@ pytestmark = pytest.mark.urls("tests.django_wing.project.urls_health")
 
 Get = Callable[..., Any]
 
+LOGIN_APPS = ["django.contrib.auth", "django.contrib.contenttypes"]
+LOGIN = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+]
+
 
 def get_sync(path: str, **query: Any) -> Any:
     return Client(raise_request_exception=False).get(path, query)
@@ -129,11 +136,13 @@ def test_views_work_over_middleware_of_either_kind(settings: Any, inside: list[s
     assert get_async("/health/ready/").status_code == 200
 
 
-def test_views_are_exempt_from_the_duty_to_log_in(settings: Any) -> None:
-    """Who probes has no account; Django's middleware asks each view."""
-    from redis_pool_ext.django.health import urlpatterns
-
-    assert [view.callback.login_required for view in urlpatterns] == [False, False]
+def test_views_are_exempt_from_the_duty_to_log_in(get: Get, settings: Any) -> None:
+    """Who probes has no account; any other view is not shown."""
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, *LOGIN_APPS]
+    settings.MIDDLEWARE = [OURS, *LOGIN]
+    assert get("/hits/").status_code == 302
+    assert get("/health/live/").status_code == 200
+    assert get("/health/ready/").status_code == 200
 
 
 def test_no_session_is_touched(get: Get) -> None:
