@@ -288,6 +288,13 @@ def test_details_are_told_where_a_setting_says_so(url, ask):
     }  # fmt: skip
 
 
+def test_pool_that_is_named_twice_is_looked_at_once(url):
+    """Nor can a visitor have it looked at a thousand times."""
+    configured(url)
+    assert HealthPolicy().asked({"pools": ",".join(["default"] * 1000)}).pools == ("default",)
+    assert told(ready(HealthPolicy(), {"pools": "default,default"}))[2] == {"default": "ok"}
+
+
 def test_query_cannot_ask_for_details(url):
     """Nor for more time."""
     configured(url)

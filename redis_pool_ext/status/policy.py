@@ -44,7 +44,7 @@ class HealthPolicy:
         assert isinstance(settings, Mapping)
         pools = settings.get("POOLS")
         return cls(
-            pools=None if pools is None else tuple(pools),
+            pools=None if pools is None else tuple(dict.fromkeys(pools)),  # each once
             degraded=frozenset(settings.get("DEGRADED", ())),
             timeout=float(settings.get("TIMEOUT", 1.0)),
             details=settings.get("DETAILS", False),
