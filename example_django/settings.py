@@ -18,7 +18,7 @@ REDIS_POOLS = {
         # Far too few, and far too impatient, so that you see what happens then.
         "MAX_CONNECTIONS": int(os.environ.get("POOL_MAX_CONNECTIONS", "4")),
         "TIMEOUT": float(os.environ.get("POOL_TIMEOUT", "1.0")),
-        "OPTIONS": {"decode_responses": True},
+        "OPTIONS": {"decode_responses": True, "socket_timeout": 1.0},
     },
 }
 

@@ -11,11 +11,14 @@ from typing import NamedTuple
 
 from .errors import PoolClosedError, PoolExhaustedError, PoolUnavailableError, RedisPoolError
 
-__all__ = ["ANSWERED_WITH_503", "MEDIA_TYPES", "Answer", "answer"]
+__all__ = ["ANSWERED_WITH_503", "MEDIA_TYPES", "Answer", "answer", "method_shown"]
 
 # A LeaseError is a mistake in the program, and a Redis command's own error is an answer:
 # neither becomes a 503.
 ANSWERED_WITH_503 = (PoolExhaustedError, PoolUnavailableError, PoolClosedError)
+
+# Any other one is whatever a client has made up, and no two of them need be alike.
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
 PROBLEM = "application/problem+json"
 # In order of preference, for clients that take anything.
@@ -62,3 +65,8 @@ def answer(error: RedisPoolError, media_type: str | None) -> Answer:
         page = _PAGE.format(title=html.escape(_TITLE), detail=html.escape(detail))
         return Answer(503, headers, "text/html; charset=utf-8", page)
     return Answer(503, headers, "text/plain; charset=utf-8", f"{_TITLE}. {detail}\n")
+
+
+def method_shown(method: str | None) -> str:
+    """Return a request's method as one of few names, for what counts requests by it."""
+    return method if method in _METHODS else "an odd method"

@@ -10,7 +10,9 @@ from . import housekeeper
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .dialling import Dialling
+from .liveness import answers, looks_alive
 from .looking import Looking
+from .outcomes import ANSWER_WITHIN
 from .records import Slot
 from .upkeep import LOOK_FOR, Upkeep
 
@@ -49,6 +51,46 @@ class Keeping(Dialling, Upkeep, Looking):
         wanted = self._wanted(count)
         self._fill(wanted, self._time_to_fill() if timeout is None else Deadline(timeout))
         return self.stats().idle
+
+    def probe(self, timeout: float) -> bool:
+        """Have the server answer, within `timeout` seconds; False if there is nothing to ask it on.
+
+        That is an idle connection, else one that is dialled where there is room, and stays.
+        Never waits in the queue, overtakes nobody, and counts as no request. Raises
+        what a dial raises, so `PoolUnavailableError` where the server cannot be reached.
+        """
+        deadline = Deadline(timeout)
+        self._notice_fork()
+        while (connection := self._take_to_ask()) is not None:
+            if self._has_answered(connection, deadline):
+                return True
+        slot = self._slot_to_fill(self.max_connections)
+        if slot is None:
+            return False
+        try:
+            made = self._make(slot, deadline)
+        except BaseException:
+            self._free(slot)
+            raise
+        self._take_in(made, slot)
+        return True
+
+    def _has_answered(self, connection: GuardedConnection, deadline: Deadline) -> bool:
+        """Ask on a connection that was idle; one that does not answer is closed."""
+        slot = connection.slot
+        assert slot is not None
+        patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
+        try:
+            answered = looks_alive(connection) and answers(connection, Deadline(patience))
+        except BaseException:
+            self._discard(connection, "stale")
+            raise
+        if answered:
+            self._take_asked(connection, slot)
+            return True
+        self._discard(connection, "stale")
+        self._speaks_for_others(slot.idle_since, patience)
+        return False
 
     def _make(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
         """Make a connection; the housekeeper starts with the first one.

@@ -213,6 +213,21 @@ class Ledger:
         """Take one that idles since before `moment`."""
         return self._take_first(lambda _, slot: slot.idle_since <= moment, "stale")
 
+    def take_to_ask(self) -> Any:
+        """Take the idle connection that was used last, for a question of ours; nobody is served.
+
+        None where there is none, or somebody waits for it. It counts as no request.
+        """
+        if self.queue or self.is_paused:
+            return None
+        try:
+            connection = self.idle.pop()
+        except IndexError:
+            return None
+        slot: Slot = connection.slot  # type: ignore[assignment]  # while it is idle, and ours
+        slot.state = SlotState.CLOSING
+        return connection
+
     def _take_first(self, is_due: Callable[[Account, Slot], bool], reason: str) -> Taken:
         """Take the first one, of those that idle longest, to close it for `reason`."""
         for connection in self.idle:  # others may add to it and take from it meanwhile

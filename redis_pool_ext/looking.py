@@ -9,7 +9,7 @@ from typing import Any
 from . import housekeeper
 from .advice import TARGET, Advice, advise
 from .history import SECONDS, History, Sample, Window, kind_of
-from .records import HELD, Slot
+from .records import HELD, IDLE, Slot
 from .report import NOBODY
 from .returning import Returning
 from .stats import PoolStats
@@ -80,6 +80,17 @@ class Looking(Returning):
         """Return which kind of holder had how large a part of the last minutes' holding."""
         self._notice_fork()
         return self.history.shares()
+
+    def heard_within(self, seconds: float) -> bool:
+        """Tell whether a connection came back whole so lately, and none broke since.
+
+        Then the server has answered, and need not be asked whether it is there.
+        """
+        self._notice_fork()
+        with self._lock:
+            ledger, since = self._ledger, monotonic() - seconds
+            last = max((s.idle_since for s in ledger.slots() if s.state is IDLE), default=0.0)
+            return last > max(since, ledger.doubted_at)
 
     def advice(self, target: float = TARGET) -> Advice:
         """Say which `max_connections` would let 99 of 100 wait for at most `target` seconds."""

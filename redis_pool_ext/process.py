@@ -16,10 +16,12 @@ from .scope import current_scope
 
 __all__ = [
     "add_source",
+    "aliases",
     "client_of",
     "close_pools",
     "config_for",
     "configure",
+    "find_pool",
     "get_pool",
     "get_redis",
     "on_configure",
@@ -70,6 +72,17 @@ def get_pool(alias: str = "default") -> RedisPool:
     of Django or of `configure()`. Raises `ConfigError` for an alias that none of them has.
     """
     return pool_for(config_for(alias))
+
+
+def find_pool(alias: str) -> RedisPool | None:
+    """Return the process's pool for `alias`, if it was made by now; raises `ConfigError`."""
+    return _pools.get(config_for(alias))
+
+
+def aliases() -> list[str]:
+    """Return what `get_pool` knows right here, "default" first."""
+    names = {name for source in _sources for name in source() or ()}
+    return sorted(names, key=lambda name: (name != "default", name))
 
 
 def config_for(alias: str) -> PoolConfig:

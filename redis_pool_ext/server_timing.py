@@ -12,6 +12,7 @@ from typing import Any
 
 from .config import ConfigError, Problem
 from .observing import Observed, Observer, add_observer
+from .problems import shown
 from .scope import entered_scope
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Timing",
     "begin_timing",
     "end_timing",
+    "problem_of",
     "wants_timing",
     "with_timing",
 ]
@@ -72,12 +74,20 @@ def wants_timing(get: Callable[[str, bool], Any], where: str = SETTING) -> bool:
     Raises `ConfigError` for what is neither True nor False.
     """
     value = get(SETTING, False)
-    if not isinstance(value, bool):
-        hint = "write True to send the header Server-Timing, False not to"
-        raise ConfigError([Problem("E012", where, f"{value!r} is no yes or no", hint)])
+    problem = problem_of(value, where)
+    if problem is not None:
+        raise ConfigError([problem])
     if value:
         add_observer(_clerk)
-    return value
+    return bool(value)
+
+
+def problem_of(value: object, where: str = SETTING) -> Problem | None:
+    """Say what is wrong with a value of the setting; None when it may be used."""
+    if isinstance(value, bool):
+        return None
+    hint = "write True to send the header Server-Timing, False not to"
+    return Problem("E014", where, f"{shown(value)} is no yes or no", hint)
 
 
 def begin_timing() -> tuple[Timing, Timing | None]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from .config import check_pool_arguments
 from .deadline import Deadline
 from .outcomes import Outcomes
 from .records import Refusal, Slot, SlotState
 from .report import describe
+
+if TYPE_CHECKING:
+    from .account import Account
 
 __all__ = ["LOOK_FOR", "Upkeep"]
 
@@ -116,6 +120,16 @@ class Upkeep(Outcomes):
             else:
                 return None
         raise self._refused(refusal)
+
+    def _take_to_ask(self) -> Any:
+        """Take an idle connection, for a question that is nobody's; None where there is none."""
+        self._settle()
+        with self._lock:
+            return self._ledger.take_to_ask()
+
+    def _take_asked(self, connection: Account, slot: Slot) -> None:
+        """Keep a connection that has answered."""
+        self._take_in(connection, slot, connection.dirt())
 
     def _report_leaks(self) -> None:
         """Log who has had a connection for longer than a lease should be."""

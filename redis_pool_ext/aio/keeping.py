@@ -11,10 +11,12 @@ import redis
 
 from ..deadline import Deadline
 from ..looking import Looking
+from ..outcomes import ANSWER_WITHIN
 from ..records import Slot
 from ..upkeep import LOOK_FOR, Upkeep
 from .connection import GuardedAsyncConnection
 from .dialling import AsyncDialling
+from .liveness import answers, is_alive
 
 __all__ = ["AsyncKeeping"]
 
@@ -54,6 +56,46 @@ class AsyncKeeping(AsyncDialling, Upkeep, Looking):
         wanted = self._wanted(count)
         await self._fill(wanted, self._time_to_fill() if timeout is None else Deadline(timeout))
         return self.stats().idle
+
+    async def probe(self, timeout: float) -> bool:
+        """Have the server answer, within `timeout` seconds; False if there is nothing to ask it on.
+
+        That is an idle connection, else one that is dialled where there is room, and stays.
+        Never waits in the queue, overtakes nobody, and counts as no request. Raises
+        what a dial raises, so `PoolUnavailableError` where the server cannot be reached.
+        """
+        deadline = Deadline(timeout)
+        self._notice_fork()
+        while (connection := self._take_to_ask()) is not None:
+            if await self._has_answered(connection, deadline):
+                return True
+        slot = self._slot_to_fill(self.max_connections)
+        if slot is None:
+            return False
+        try:
+            made = await self._make(slot, deadline)
+        except BaseException:
+            self._free(slot)
+            raise
+        self._take_in(made, slot)
+        return True
+
+    async def _has_answered(self, connection: GuardedAsyncConnection, deadline: Deadline) -> bool:
+        """Ask on a connection that was idle; one that does not answer is closed."""
+        slot = connection.slot
+        assert slot is not None
+        patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
+        try:
+            answered = await is_alive(connection) and await answers(connection, Deadline(patience))
+        except BaseException:  # cancelled in the middle of it
+            self._discard(connection, "stale")
+            raise
+        if answered:
+            self._take_asked(connection, slot)
+            return True
+        self._discard(connection, "stale")
+        self._speaks_for_others(slot.idle_since, patience)
+        return False
 
     async def _make(self, slot: Slot, deadline: Deadline) -> GuardedAsyncConnection:
         """Make a connection; the rounds begin with the first one, the observer's looks before."""

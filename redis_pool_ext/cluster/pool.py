@@ -6,8 +6,10 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
+import redis
 from redis._parsers import Encoder
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -207,6 +209,29 @@ class ClusterPool:
     def _primaries(self) -> list[NodePool]:
         primaries: list[Any] = self.engine().get_primaries()
         return [self.nodes.of(node.host, node.port) for node in primaries]
+
+    def probe(self, timeout: float) -> bool:
+        """Have any of the nodes answer, as `RedisPool.probe`; within `timeout` seconds in all.
+
+        Raises the last node's error where none does.
+        """
+        deadline, pools = Deadline(timeout), self._to_ask()
+        last = pools.pop()
+        for number, pool in enumerate(pools):
+            with suppress(redis.RedisError, OSError):
+                if pool.probe(deadline.remaining() / (len(pools) - number + 1)):
+                    return True
+        return last.probe(deadline.remaining())
+
+    def _to_ask(self) -> list[NodePool]:
+        """Return the pools of the nodes that are known, those first that were heard of lately."""
+        for address in self._addresses:
+            self.nodes.of(*address)
+        return sorted(self.nodes.each(), key=lambda pool: not pool.stats().idle)
+
+    def heard_within(self, seconds: float) -> bool:
+        """Tell whether any of the nodes was heard of, as `RedisPool.heard_within`."""
+        return any(pool.heard_within(seconds) for pool in self.nodes.each())
 
     def stats(self) -> PoolStats:
         """Return the numbers of all nodes in sum, those included that have left."""

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.core.signals import request_finished, setting_changed
 
-from . import checks, handover, middleware, seam
+from . import checks, deployment, handover, middleware, seam
 
 __all__ = ["RedisPoolConfig"]
 
@@ -28,6 +28,10 @@ class RedisPoolConfig(AppConfig):
         register(checks.check_middleware, checks.TAG)
         register(checks.check_caches, checks.TAG)
         register(checks.check_sessions, checks.TAG)
+        register(checks.check_health, checks.TAG)
+        register(checks.check_threads, checks.TAG)
+        register(checks.check_timing, checks.TAG)
+        register(deployment.check_deployment, checks.TAG, deploy=True)
         setting_changed.connect(handover.setting_has_changed, dispatch_uid="redis_pool_ext")
         request_finished.connect(middleware.end_what_is_left, dispatch_uid="redis_pool_ext")
         seam.install()

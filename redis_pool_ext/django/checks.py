@@ -1,7 +1,8 @@
 """`manage.py check`: the settings, read without connecting to anything.
 
-Ids are stable: `E001` to `E008` are those of `redis_pool_ext.config`, `E011` is about `CACHES`,
-the rest is here.
+Ids are stable, and stand in docs/checks.md: `E001` to `E008` are those of `redis_pool_ext.config`,
+`E011` is about `CACHES`, `E012` to `E014` about settings of their own; `deployment.py` has those of
+`--deploy`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,28 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
 from ..config import Problem, find_problems
-from ..problems import did_you_mean
+from ..problems import did_you_mean, shown
+from ..server_timing import SETTING as TIMING
+from ..server_timing import problem_of as problem_of_timing
+from ..status.policy import SETTING as HEALTH
+from ..status.policy import find_problems as find_problems_of_health
 from .cache import RedisPoolCache
 from .cache.options import find_problems as find_problems_of_cache
+from .deployment import THREADS
 from .factory import ConnectionFactory
 from .handover import SETTING
 from .middleware import RedisPoolMiddleware
 
-__all__ = ["TAG", "check_caches", "check_middleware", "check_pools", "check_sessions"]
+__all__ = [
+    "TAG",
+    "check_caches",
+    "check_health",
+    "check_middleware",
+    "check_pools",
+    "check_sessions",
+    "check_threads",
+    "check_timing",
+]
 
 TAG = "redis_pool_ext"
 
@@ -56,7 +71,8 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
     if ours is None:
         return []
     early = [path for path, classes in listed[:ours] if classes & _MAY_USE_REDIS]
-    return [*_no_default(), *map(_too_early, early)]
+    again = [path for path, classes in listed[ours + 1 :] if OURS in classes]
+    return [*_no_default(), *map(_too_early, early), *map(_once_more, again)]
 
 
 def check_caches(**_: Any) -> list[CheckMessage]:
@@ -83,6 +99,34 @@ def check_sessions(**_: Any) -> list[CheckMessage]:
             id="redis_pool_ext.W002",
         )
     ]
+
+
+def check_health(**_: Any) -> list[CheckMessage]:
+    """Report what is wrong with `REDIS_POOL_HEALTH`."""
+    policy = getattr(settings, HEALTH, {})
+    problems = find_problems_of_health(policy)
+    pools = getattr(settings, SETTING, None)
+    if not problems and isinstance(pools, Mapping):
+        problems = [
+            _no_such_pool(name, pools) for name in policy.get("POOLS") or () if name not in pools
+        ]
+    return list(map(_error, problems))
+
+
+def check_threads(**_: Any) -> list[CheckMessage]:
+    """Report a `REDIS_POOL_THREADS` that is no number of threads."""
+    threads = getattr(settings, THREADS, None)
+    if threads is None or (type(threads) is int and threads > 0):
+        return []
+    message = f"{shown(threads)} is not a number of threads"
+    hint = "say with how many threads one process serves (gunicorn's --threads), or leave it out"
+    return [_error(Problem("E013", THREADS, message, hint))]
+
+
+def check_timing(**_: Any) -> list[CheckMessage]:
+    """Report a `REDIS_POOL_SERVER_TIMING` that is no yes or no."""
+    problem = problem_of_timing(getattr(settings, TIMING, False))
+    return [] if problem is None else [_error(problem)]
 
 
 def _has_sessions() -> bool:
@@ -134,6 +178,19 @@ def _no_default() -> list[CheckMessage]:
 def _error(problem: Problem) -> CheckMessage:
     message = f"{problem.path}: {problem.message}"
     return Error(message, hint=problem.hint, id=f"redis_pool_ext.{problem.code}")
+
+
+def _no_such_pool(name: str, pools: Mapping[str, Any]) -> Problem:
+    hint = f"known are {', '.join(sorted(map(str, pools)))}{did_you_mean(name, pools)}"
+    return Problem("E012", f"{HEALTH}['POOLS']", f"{name!r} is no entry of {SETTING}", hint)
+
+
+def _once_more(path: str) -> CheckMessage:
+    return Warning(
+        f"MIDDLEWARE: {path} is RedisPoolMiddleware once more",
+        hint="list it once, as the first: each one lends a request a connection of its own",
+        id="redis_pool_ext.W007",
+    )
 
 
 def _too_early(path: str) -> CheckMessage:

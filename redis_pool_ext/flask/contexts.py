@@ -23,6 +23,7 @@ from flask import (
 )
 from werkzeug.wsgi import ClosingIterator
 
+from ..http import method_shown
 from ..scope import Scope, current_scope, enter_scope, entered_scope, leave_scope
 from .on_g import take_off_g
 from .state import AppState, find_state
@@ -219,6 +220,15 @@ class RequestName:
 
     def __str__(self) -> str:
         return describe(self._request)
+
+    @property
+    def kind(self) -> str:
+        """What all requests of its view are called: "GET /users/<id> (user)"."""
+        request = self._request
+        rule, method = request.url_rule, method_shown(request.method)
+        if rule is None:
+            return f"{method} without a view"
+        return f"{method} {rule.rule} ({rule.endpoint})"
 
 
 def _name_request() -> RequestName:

@@ -111,7 +111,7 @@ def test_method_of_one_side_is_found(side: int):
 
 def test_waiting_methods_are_coroutines_and_others_are_not():
     """What may wait is awaited; what never waits is the same plain method on both sides."""
-    waits = {"get_connection", "warm_up", "keep_house", "close", "reconnect"}
+    waits = {"get_connection", "warm_up", "keep_house", "close", "reconnect", "probe"}
     by_interface = {"release", "disconnect", "re_auth_callback"}  # redis.asyncio's own say so
     found = {
         name

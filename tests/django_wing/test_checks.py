@@ -173,3 +173,54 @@ def test_project_without_sessions_is_not_reported(settings: Any) -> None:
     """The engine is a default that nobody uses then."""
     settings.MIDDLEWARE = [OURS]
     assert with_sessions(settings, DJANGOS_ENGINE) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "message", "hint"),
+    [
+        ({"POLS": ["default"]}, "REDIS_POOL_HEALTH: 'POLS' is not known", "'POOLS'?"),
+        ({"POOLS": ["defualt"]}, "['POOLS']: 'defualt' is no entry of REDIS_POOLS", "'default'?"),
+        ("default", "REDIS_POOL_HEALTH: 'default' is not a mapping", "give one"),
+    ],
+)
+def test_wrong_health_policy_is_reported(
+    settings: Any, policy: Any, message: str, hint: str
+) -> None:
+    """Before a probe is answered with an error."""
+    settings.REDIS_POOL_HEALTH = policy
+    [problem] = found(settings, {"default": URL})
+    assert (type(problem), problem.id) == (Error, "redis_pool_ext.E012")
+    assert message in problem.msg
+    assert hint in problem.hint
+
+
+def test_right_health_policy_is_not_reported(settings: Any) -> None:
+    """With pools that there are."""
+    settings.REDIS_POOL_HEALTH = {"POOLS": ["default"], "DEGRADED": ["unreachable"]}
+    assert found(settings, {"default": URL}) == []
+
+
+@pytest.mark.parametrize("threads", ["8", 0, True, 2.5])
+def test_wrong_number_of_threads_is_reported(settings: Any, threads: Any) -> None:
+    """Else nothing would be compared with it, in silence."""
+    settings.REDIS_POOL_THREADS = threads
+    [problem] = found(settings, {"default": URL})
+    assert problem.id == "redis_pool_ext.E013"
+    assert problem.msg.startswith("REDIS_POOL_THREADS: ")
+
+
+@pytest.mark.parametrize("timing", ["yes", None, 1])
+def test_wrong_server_timing_is_reported(settings: Any, timing: Any) -> None:
+    """Before the middleware refuses to load."""
+    settings.REDIS_POOL_SERVER_TIMING = timing
+    [problem] = found(settings, {"default": URL})
+    assert (type(problem), problem.id) == (Error, "redis_pool_ext.E014")
+    assert problem.msg.startswith("REDIS_POOL_SERVER_TIMING: ")
+
+
+def test_middleware_that_is_listed_twice_is_a_warning(settings: Any) -> None:
+    """Also as a class that is made from ours: a request would have two connections."""
+    settings.MIDDLEWARE = [OURS, SESSIONS, DERIVED]
+    [problem] = run_checks(tags=[TAG])
+    assert (type(problem), problem.id) == (Warning, "redis_pool_ext.W007")
+    assert DERIVED in problem.msg

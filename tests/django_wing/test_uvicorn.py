@@ -147,6 +147,32 @@ def test_all_are_served_in_order_of_arrival(start: Start, url: str, admin: Redis
     assert max(counts) == stats["created"] == MAX_CONNECTIONS
 
 
+@LOOPS
+def test_starvation_is_told_at_once_and_with_the_view_that_causes_it(start: Start) -> None:
+    """While 28 requests wait: by the probe, which joins no queue, and by the process's report."""
+    with start() as server:
+        visits = visit_at_once(server)
+        waiting = REQUESTS - MAX_CONNECTIONS
+        wait_until(server.is_busy(MAX_CONNECTIONS, waiting))
+        ready = server.get("/health/ready/")
+        assert (ready.status, b'"default": "saturated"' in ready.body) == (503, True)
+        assert server.get("/health/live/").status == 200
+        assert server.is_busy(MAX_CONNECTIONS, waiting)()
+        kind = "GET /in_turn/<int:number>/ (tests.django_wing.project.served.in_turn)"
+        # A look may come in the moment between taking and signing.
+        wait_until(lambda: of_loop(server)["shares"].get(kind, 0.0) > 0.5)
+        assert {each["kind"] for each in of_loop(server)["holders"]} == {kind}
+        server.get("/opens_the_gate/")
+        assert {visit.result().status for visit in visits} == {200}
+        assert server.ask("/health/ready/")["pools"] == {"default": "ok"}
+
+
+def of_loop(server: Server) -> dict[str, Any]:
+    """Return what is reported of the loop's pool; there is one for threads beside it."""
+    [found] = [each for each in server.ask("/report/")["pools"] if each["kind"] == "async"]
+    return found
+
+
 def in_arrival_order(order: dict[str, list[int]]) -> bool:
     """Tell whether who came first was served first; the first two dial side by side."""
     entered, served = order["entered"], order["served"]

@@ -11,7 +11,7 @@ import django
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
-from django.urls import path
+from django.urls import include, path
 
 settings.configure(
     SECRET_KEY="not a secret",
@@ -30,7 +30,7 @@ settings.configure(
 )
 django.setup()
 
-from redis_pool_ext import get_async_pool  # noqa: E402  after django.setup()
+from redis_pool_ext import get_async_pool, status  # noqa: E402  after django.setup()
 
 HOLD = 0.003  # seconds of a view's own work
 
@@ -65,6 +65,10 @@ async def order(_request):
 async def stats(_request):
     gc.collect()  # whatever was forgotten complains now
     return JsonResponse(get_async_pool().stats().as_dict())
+
+
+async def report(_request):
+    return JsonResponse(status.process_report(samples=0))
 
 
 async def blocks(request):
@@ -104,6 +108,8 @@ urlpatterns = [
     path("opens_the_gate/", opens_the_gate),
     path("order/", order),
     path("stats/", stats),
+    path("report/", report),
+    path("health/", include("redis_pool_ext.django.health")),
     path("blocks/", blocks),
     path("holds/", holds),
     path("streams/", streams),
