@@ -31,6 +31,8 @@ __all__ = ["ask_servers"]
 _PATIENCE = 1.0
 _KEPT = 5.0
 
+_QUESTIONS = (("CLIENT", "ID"), ("CLIENT", "LIST"), ("INFO", "clients"))
+
 _GROUPS = 100  # that are told, the largest first
 
 # Held by the one who asks; others get what was said last.
@@ -79,7 +81,7 @@ def _ask(address: str, pool: PoolBase, deadline: Deadline) -> dict[str, Any]:
         return said | {"error": f"{type(error).__name__}: {error}"}
     return said | {
         "error": None,
-        "connected": info.get("connected_clients"),
+        "connected": info["connected_clients"] - 1,  # without the one that asks
         "maxclients": info.get("maxclients"),
         "blocked": info.get("blocked_clients"),
         "clients": _grouped(clients),
@@ -92,9 +94,9 @@ def _converse(pool: PoolBase, deadline: Deadline) -> tuple[list[dict[str, Any]],
 
     def converse(connection: Any) -> None:
         connection.on_connect()
-        for question in (("CLIENT", "LIST"), ("INFO", "clients")):
+        for question in _QUESTIONS:
             connection.send_command(*question, check_health=False)
-        answers.extend([connection.read_response(), connection.read_response()])
+        answers.extend([connection.read_response() for _ in _QUESTIONS])
 
     # `retry`: a pool for tasks has one for tasks. Without it, redis-py has none.
     arguments = {name: value for name, value in pool.connection_kwargs.items() if name != "retry"}
@@ -106,7 +108,9 @@ def _converse(pool: PoolBase, deadline: Deadline) -> tuple[list[dict[str, Any]],
         connection.open(deadline)
     finally:
         connection.disconnect()
-    return parse_client_list(answers[0]), parse_info(answers[1])
+    me, clients, info = answers
+    others = [each for each in parse_client_list(clients) if each.get("id") != str(me)]
+    return others, parse_info(info)
 
 
 def _grouped(clients: list[dict[str, Any]]) -> list[dict[str, Any]]:

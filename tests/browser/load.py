@@ -16,7 +16,7 @@ PATHS = ["/product/7"] * 12 + ["/cart"] * 5 + ["/stock"]
 class Load:
     """Threads that ask for pages; `rate(seconds since the start)` says how many a second."""
 
-    def __init__(self, port: int, rate: Callable[[float], float], visitors: int = 48) -> None:
+    def __init__(self, port: int, rate: Callable[[float], float], visitors: int = 64) -> None:
         self._port, self._rate = port, rate
         self._visitors = visitors
         self._began = time.monotonic()
@@ -50,10 +50,15 @@ class Load:
 
     def _paths(self) -> list[str]:
         seconds = time.monotonic() - self._began
-        return PATHS + ["/search"] * (4 if 150 < seconds % 220 < 185 else 1)
+        return PATHS + ["/search"] * (6 if is_rush(seconds) else 1)
+
+
+def is_rush(seconds: float) -> bool:
+    """Tell whether everybody comes at once."""
+    return 140 < seconds % 240 < 172
 
 
 def day(seconds: float) -> float:
     """Return a rate that swells and ebbs, with one rush."""
-    rush = 1.9 if 150 < seconds % 220 < 185 else 1.0
-    return (110 + 60 * math.sin(seconds / 35)) * rush
+    rush = 1.9 if is_rush(seconds) else 1.0
+    return (100 + 50 * math.sin(seconds / 35)) * rush

@@ -16,7 +16,7 @@ app = Flask("shop")
 app.config["REDIS_POOLS"] = {
     "default": {
         "URL": os.environ["REDIS_URL"],
-        "MAX_CONNECTIONS": 12,
+        "MAX_CONNECTIONS": 8,
         "TIMEOUT": 0.5,
         "OPTIONS": {"client_name": "shop", "socket_timeout": 1.0},
     },

@@ -6,6 +6,7 @@ const EVERY = 2000; // ms between two questions; the server is asked for its cli
 const PATIENCE = 8000; // ms for an answer
 const SPAN = 300; // seconds that charts show
 const NO_TIME = 0.0001; // seconds; what is less was not measured
+const NBSP = "\u00a0"; // a number and its unit stay together
 const SVG = "http://www.w3.org/2000/svg";
 
 const $ = (id) => document.getElementById(id);
@@ -62,11 +63,11 @@ const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
 const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
 function time(seconds) {
-  if (seconds <= NO_TIME) return "0 ms";
-  if (seconds < 0.9995) return `${short.format(Number((seconds * 1000).toPrecision(seconds < 0.01 ? 2 : 3)))} ms`;
-  if (seconds < 120) return `${short.format(seconds)} s`;
-  if (seconds < 7200) return `${count(seconds / 60)} min`;
-  return seconds < 172800 ? `${count(seconds / 3600)} h` : `${count(seconds / 86400)} days`;
+  if (seconds <= NO_TIME) return `0${NBSP}ms`;
+  if (seconds < 0.9995) return `${short.format(Number((seconds * 1000).toPrecision(seconds < 0.01 ? 2 : 3)))}${NBSP}ms`;
+  if (seconds < 120) return `${short.format(seconds)}${NBSP}s`;
+  if (seconds < 7200) return `${count(seconds / 60)}${NBSP}min`;
+  return seconds < 172800 ? `${count(seconds / 3600)}${NBSP}h` : `${count(seconds / 86400)}${NBSP}days`;
 }
 
 // -- asking --------------------------------------------------------------------------------
@@ -287,7 +288,7 @@ function showFigures({ stats, window }) {
   say("in-use-more", `${count(stats.idle)} idle${dialling}; peak ${count(peak)} in the last minute`);
   say("waiting", count(stats.waiting));
   say("waiting-more", `longest queue in the last minute: ${count(queue)}`);
-  const [wait, unit] = time(window.waits_p99).split(" ");
+  const [wait, unit] = time(window.waits_p99).split(NBSP);
   say("p99", wait);
   say("p99-unit", unit);
   say("p99-more", `in the last minute; the longest ever ${time(stats.wait_seconds_max)}`);
@@ -518,7 +519,7 @@ function showShares({ shares }) {
 }
 
 function showProcesses({ processes, answered_by: here, at }, pool) {
-  say("processes-count", processes.length > 1 ? `${processes.length} with this pool or another one of it` : "this one alone");
+  say("processes-count", processes.length > 1 ? `${processes.length} of this project` : "this one alone");
   fill("processes", processes.map((each) => {
     const name = rowHead(String(each.pid), ...(each.pid === here ? [" ", node("small", { textContent: "answers this page" })] : []));
     const row = node("tr", { className: pool.processes.includes(each.pid) ? "is-shown" : "" }, name);
