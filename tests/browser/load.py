@@ -50,7 +50,7 @@ class Load:
 
     def _paths(self) -> list[str]:
         seconds = time.monotonic() - self._began
-        return PATHS + ["/search"] * (6 if is_rush(seconds) else 1)
+        return PATHS + ["/search"] * (8 if is_rush(seconds) else 1)
 
 
 def is_rush(seconds: float) -> bool:

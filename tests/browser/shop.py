@@ -16,7 +16,7 @@ app = Flask("shop")
 app.config["REDIS_POOLS"] = {
     "default": {
         "URL": os.environ["REDIS_URL"],
-        "MAX_CONNECTIONS": 8,
+        "MAX_CONNECTIONS": 4,
         "TIMEOUT": 0.5,
         "OPTIONS": {"client_name": "shop", "socket_timeout": 1.0},
     },
@@ -54,7 +54,7 @@ def cart() -> str:
 @app.get("/search")
 def search() -> str:
     current_redis.zrange("names", 0, 20)
-    hold(0.25)
+    hold(0.3)
     return "found"
 
 

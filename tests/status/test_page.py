@@ -6,8 +6,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,8 +21,8 @@ from redis_pool_ext.status import servers as servers_side
 from redis_pool_ext.status.page import PATHS, respond
 from redis_pool_ext.status.page.sums import sum_of_samples
 
-from ..support.pages import ROOT
 from ..support.threads import spawn, wait_until
+from .neighbour import neighbour
 
 FILES = [path for path in PATHS if path and not path.endswith(".json")]
 
@@ -192,40 +190,6 @@ def test_process_without_pools_says_so():
 
 
 # -- the others ------------------------------------------------------------------------------
-
-NEIGHBOUR = """
-import sys
-from redis_pool_ext import RedisPool
-from redis_pool_ext.status import open_desk
-pool = RedisPool.from_url(sys.argv[1], alias=sys.argv[2], max_connections=3)
-with pool.lease("a neighbour") as client:
-    for _ in range(5):
-        client.ping()
-    open_desk()
-    print("open", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def neighbour(url: str, alias: str = "default") -> Iterator[int]:
-    """Run another process, which has a lease of its pool; yields its number."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", NEIGHBOUR, url, alias],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        env=os.environ,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process:
-        try:
-            assert process.stdout.readline() == b"open\n"
-            yield process.pid
-        finally:
-            process.stdin.close()
-            process.wait(20)
 
 
 def test_other_process_is_listed_and_can_be_shown(pool, url):

@@ -509,7 +509,7 @@ function rowOf(columns, textContent) {
 }
 
 function showShares({ shares }) {
-  const largest = Object.entries(shares).slice(0, 6);
+  const largest = Object.entries(shares).filter(([, share]) => share >= 0.005).slice(0, 6);
   const items = largest.map(([kind, share]) => {
     const bar = drawn("svg", { "aria-hidden": "true", focusable: "false" });
     bar.append(drawn("rect", { width: `${(100 * share).toFixed(1)}%`, height: 5 }));
