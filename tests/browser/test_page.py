@@ -227,6 +227,7 @@ def test_another_process_and_all_of_them_can_be_chosen(look: Look, site: Site, p
         expect(page.locator("#who")).to_contain_text(f"Process {os.getpid()} answers")
         expect(page.locator("#processes tr")).to_have_count(2)
         expect(page.locator("#process option")).to_have_count(3)
+        expect(page.locator("#process")).to_have_value(str(os.getpid()))
 
         page.select_option("#process", str(pid))
         expect(page.locator("#server")).to_contain_text(f"process {pid}")
@@ -235,6 +236,18 @@ def test_another_process_and_all_of_them_can_be_chosen(look: Look, site: Site, p
         expect(page.locator("#max")).to_have_text("5")
         expect(page.locator("#server")).to_contain_text("2 processes in sum")
         expect(total(page, "acquired")).to_have_text("2")
+
+
+def test_page_stays_with_the_process_that_answered_first(look: Look, site: Site, pool, url: str):
+    """A web server asks another worker each time: its numbers would be another pool's."""
+    page = look(site.address)
+    with page.expect_request(lambda request: f"process={os.getpid()}&" in request.url):
+        pass
+    with neighbour(url) as pid:
+        page.select_option("#process", str(pid))
+        expect(page.locator("#server")).to_contain_text(f"process {pid}")
+    expect(page.locator("#notice")).to_contain_text(f"process {pid} is gone")
+    expect(page.locator("#process")).to_have_value(str(pid))
 
 
 @pytest.fixture

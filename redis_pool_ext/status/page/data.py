@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -25,6 +26,8 @@ def status(which: str, since: float) -> dict[str, Any]:
     that is `shown`, with the samples taken after `since` (seconds since the epoch). One that is
     gone, or does not answer, has no pools, and `error` says so.
     """
+    if which == str(os.getpid()):
+        which = "this"
     samples = _samples_since(since)
     this = process_report(samples=samples)
     others = ask_processes(

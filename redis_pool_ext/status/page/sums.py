@@ -10,6 +10,7 @@ from typing import Any
 
 from ...histogram import Histogram
 from ...stats import REFUSALS
+from ..report import no_longer_than
 
 __all__ = ["in_sum", "key_of"]
 
@@ -65,11 +66,14 @@ def _with_process(pool: Pool, report: dict[str, Any]) -> Pool:
 def _sum(pools: list[Pool]) -> Pool:
     if len(pools) == 1:
         return pools[0]
+    stats = _sum_of_stats([pool["stats"] for pool in pools])
     holders = [holder for pool in pools for holder in pool["holders"]]
     return pools[0] | {
         "processes": [pid for pool in pools for pid in pool["processes"]],
-        "stats": _sum_of_stats([pool["stats"] for pool in pools]),
-        "window": _sum_of_windows([pool["window"] for pool in pools]),
+        "stats": stats,
+        "window": no_longer_than(
+            stats["wait_seconds_max"], _sum_of_windows([pool["window"] for pool in pools])
+        ),
         "samples": sum_of_samples([pool["samples"] for pool in pools if pool["samples"]]),
         "holders": sorted(holders, key=lambda holder: -holder["seconds"]),
         "shares": _sum_of_shares(pools),

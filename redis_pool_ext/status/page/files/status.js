@@ -17,6 +17,8 @@ const page = {
   servers: [],
   samples: new Map(), // of each pool, by its key
   pool: null, // the key of the one that is shown
+  chosen: null, // "all" or a process id, once somebody has chosen
+  first: null, // the process that answered first: a web server asks another one each time
   answered: 0, // performance.now() of the last answer
   failure: null, // why the last question had none
   paused: false,
@@ -82,13 +84,13 @@ async function ask(address) {
 }
 
 async function askForNumbers() {
-  const process = $("process").value;
+  const process = page.chosen ?? page.first ?? "this";
   const last = [...page.samples.values()].map((each) => each.at(-1)?.at ?? Infinity);
   const since = Math.min(...last);
   const query = new URLSearchParams({ process, since: Number.isFinite(since) ? since : 0 });
   try {
     const data = await ask(`status.json?${query}`);
-    if ($("process").value !== process) return; // another one was chosen meanwhile
+    if (process !== (page.chosen ?? page.first ?? "this")) return; // another one was chosen meanwhile
     page.failure = null;
     page.answered = performance.now();
     take(data);
@@ -108,6 +110,10 @@ async function askServers() {
 }
 
 function take(data) {
+  if (page.chosen === null) {
+    if (data.error) startAnew(); // that process is gone; the next question finds another one
+    else page.first = String(data.shown);
+  }
   page.data = data;
   const keys = new Set(data.pools.map(poolKey));
   for (const key of page.samples.keys()) if (!keys.has(key)) page.samples.delete(key);
@@ -118,6 +124,11 @@ function take(data) {
   }
   if (!keys.has(page.pool)) page.pool = data.pools.length ? poolKey(data.pools[0]) : null;
   show();
+}
+
+function startAnew() {
+  page.first = null;
+  page.samples.clear();
 }
 
 const shownPool = () => page.data.pools.find((pool) => poolKey(pool) === page.pool);
@@ -184,16 +195,14 @@ function showLife() {
 
 function showChoice(data) {
   const answers = data.processes.filter((each) => !each.error);
-  const wanted = [["this", `this process (${data.answered_by})`]];
-  for (const each of answers) {
-    if (each.pid !== data.answered_by) wanted.push([String(each.pid), `process ${each.pid} (${each.program})`]);
-  }
+  const wanted = answers.map(({ pid, program }) => [String(pid), `process ${pid} (${program})`]);
   if (answers.length > 1) wanted.push(["all", `all ${answers.length} processes in sum`]);
   const select = $("process");
-  const chosen = select.value;
+  const chosen = page.chosen ?? page.first ?? String(data.answered_by);
   if (!wanted.some(([value]) => value === chosen)) wanted.push([chosen, `process ${chosen} (gone)`]);
-  if (JSON.stringify(wanted) === select.dataset.shown) return;
-  select.dataset.shown = JSON.stringify(wanted);
+  const shown = JSON.stringify([chosen, wanted]);
+  if (shown === select.dataset.shown) return;
+  select.dataset.shown = shown;
   select.replaceChildren(...wanted.map(([value, textContent]) => node("option", { value, textContent })));
   select.value = chosen;
 }
@@ -558,6 +567,7 @@ const TOTALS = [
   ["Held for longer than allowed", "leaked"], ["Given back twice", "double_releases"],
 ];
 const ALWAYS = ["acquired", "waited", "released", "refused", "created"];
+const PARTS = ["waited", "timed_out", "queue_full", "unavailable", "closed", "failed", "cancelled", "create_failures"];
 const BAD = ["refused", "create_failures", "leaked", "double_releases"];
 
 function showTotals({ stats }) {
@@ -584,6 +594,7 @@ function showSettings({ settings, processes }) {
 function pair(term, description, name = "", isBad = false) {
   const made = node("div", { className: isBad ? "is-bad" : "" }, node("dt", { textContent: term }), node("dd", { textContent: description }));
   if (name) made.dataset.name = name;
+  made.classList.toggle("is-part", PARTS.includes(name));
   return made;
 }
 
@@ -591,7 +602,8 @@ function pair(term, description, name = "", isBad = false) {
 
 makeCharts();
 $("process").addEventListener("change", () => {
-  page.samples.clear();
+  startAnew();
+  page.chosen = $("process").value;
   askForNumbers();
 });
 $("pause").addEventListener("click", () => {
