@@ -146,6 +146,22 @@ def held(pool: RedisPool) -> Iterator[None]:
         yield
 
 
+def test_wait_is_shown_no_longer_than_the_longest_was(pool):
+    """Percentiles are read off buckets, which end at 20 ms, 50 ms, 100 ms."""
+    with pool.lease() as client:
+        client.ping()
+    wait_until(lambda: bool(pool.samples()))
+    pool.timeout = 0.06
+    with held(pool), pytest.raises(PoolExhaustedError), pool.lease() as client:
+        client.ping()
+    wait_until(lambda: any(each.waited for each in pool.samples()))
+
+    (shown,) = numbers()["pools"]
+    longest = shown["stats"]["wait_seconds_max"]
+    assert 0.0 < shown["window"]["waits_p99"] <= longest
+    assert 0.0 < max(each["waits_p99"] for each in shown["samples"]) <= longest
+
+
 def test_exhausted_pool_is_shown_without_a_wait_for_it(pool):
     """Page, numbers and the server's view come while all connections are out."""
     with held(pool):
