@@ -55,7 +55,7 @@ class Load:
 
 def is_rush(seconds: float) -> bool:
     """Tell whether everybody comes at once."""
-    return 140 < seconds % 240 < 172
+    return 240 < seconds % 320 < 310
 
 
 def day(seconds: float) -> float:

@@ -95,9 +95,14 @@ async function askForNumbers() {
     page.answered = performance.now();
     take(data);
   } catch (error) {
-    page.failure = error.name === "TimeoutError" ? "no answer" : error.message;
+    page.failure = wordsFor(error);
   }
   showLife();
+}
+
+function wordsFor(error) {
+  if (error.name === "TimeoutError") return `no answer within ${PATIENCE / 1000} s`;
+  return error instanceof TypeError ? "the web server does not answer" : error.message;
 }
 
 async function askServers() {
@@ -406,10 +411,10 @@ function draw({ svg, series, limit, words = count, least = 2 }, samples, max, ag
   svg.replaceChildren(...parts);
 }
 
-// A round number that is not less: 1, 2, 2.5, 4, 5 or 8 times a power of ten.
+// A round number that is not less, and can be halved.
 function nice(value, isTime) {
   const power = 10 ** Math.floor(Math.log10(value));
-  const steps = isTime || power >= 10 ? [1, 2, 2.5, 4, 5, 8, 10] : [1, 2, 4, 6, 8, 10];
+  const steps = isTime ? [1, 2, 2.5, 4, 5, 8, 10] : [1, 2, 4, 6, 8, 10];
   return power * steps.find((step) => step * power >= value * 0.9999);
 }
 
@@ -559,7 +564,7 @@ function showClients({ server }) {
 // -- totals and settings ----------------------------------------------------------------------------
 
 const TOTALS = [
-  ["Connections lent", "acquired"], ["of them after a wait", "waited"], ["Given back", "released"],
+  ["Connections lent", "acquired"], ["Given back", "released"], ["Waited in line, served or not", "waited"],
   ["Refused", "refused"], ["because it took too long", "timed_out"], ["because the queue was full", "queue_full"],
   ["because the server was away", "unavailable"], ["because the pool was closed", "closed"],
   ["because the server said no", "failed"], ["gave up, or were stopped", "cancelled"],
@@ -567,7 +572,7 @@ const TOTALS = [
   ["Held for longer than allowed", "leaked"], ["Given back twice", "double_releases"],
 ];
 const ALWAYS = ["acquired", "waited", "released", "refused", "created"];
-const PARTS = ["waited", "timed_out", "queue_full", "unavailable", "closed", "failed", "cancelled", "create_failures"];
+const PARTS = ["timed_out", "queue_full", "unavailable", "closed", "failed", "cancelled", "create_failures"];
 const BAD = ["refused", "create_failures", "leaked", "double_releases"];
 
 function showTotals({ stats }) {
