@@ -110,7 +110,15 @@ def test_unknown_path_is_not_found():
 
 
 @pytest.mark.parametrize(
-    ("query", "word"), [({"since": "then"}, "since"), ({"process": "1 or 1"}, "process")]
+    ("query", "word"),
+    [
+        ({"since": "then"}, "since"),
+        ({"since": "nan"}, "since"),
+        ({"since": "-inf"}, "since"),
+        ({"process": "1 or 1"}, "process"),
+        ({"process": "-1"}, "process"),
+        ({"process": "²"}, "process"),
+    ],
 )
 def test_wrong_question_is_refused_with_what_is_expected(query: dict[str, str], word: str):
     """400, and the name of the argument."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -86,14 +87,21 @@ def _file(name: str) -> Callable[[Query], Response]:
 
 
 def _show_status(query: Query) -> Response:
-    try:
-        since = float(query.get("since", "0"))
-    except ValueError:
+    since = _number(query.get("since", "0"))
+    if since is None:
         return _text(400, "since: a number of seconds since the epoch is expected\n")
     process = query.get("process", "this")
-    if process not in {"this", "all"} and not process.isdigit():
+    if process not in {"this", "all"} and not process.isdecimal():
         return _text(400, "process: this, all or a process id is expected\n")
     return _json(status(process, since))
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _show_servers(_query: Query) -> Response:
