@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,10 +45,12 @@ class Seen:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """See no processes but those of the test, and ask servers at each question."""
-    monkeypatch.setenv("REDIS_POOL_STATUS_DIR", str(tmp_path / "desks"))
+def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """See no processes but those of the test, and nothing that servers have said before."""
     monkeypatch.setattr(servers, "_said", {})
+    with TemporaryDirectory(prefix="desks-") as place:  # a socket's path is short
+        monkeypatch.setenv("REDIS_POOL_STATUS_DIR", place)
+        yield
 
 
 @pytest.fixture(scope="session")

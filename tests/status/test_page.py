@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
-from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -35,10 +35,12 @@ def numbers(**query: str) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _desks_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _desks_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """See no processes but those of the test."""
-    monkeypatch.setenv("REDIS_POOL_STATUS_DIR", str(tmp_path / "desks"))
     monkeypatch.setattr(servers_side, "_said", {})
+    with TemporaryDirectory(prefix="desks-") as place:  # a socket's path is short
+        monkeypatch.setenv("REDIS_POOL_STATUS_DIR", place)
+        yield
 
 
 @pytest.fixture
