@@ -31,6 +31,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
 ]
+# The status page at /redis-pool/. Without django.contrib.auth nobody is staff.
+REDIS_POOL_STATUS_GUARD = "example_django.guard.is_local"
 SESSION_ENGINE = "example_django.sessions"
 DATABASES = {}
 

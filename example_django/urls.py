@@ -1,7 +1,7 @@
 """Which address shows what."""
 
 from django.conf import settings
-from django.urls import path
+from django.urls import include, path
 from django.views.static import serve
 
 from example_django import views
@@ -13,6 +13,7 @@ urlpatterns = [
     path("report/", views.report, name="report"),
     path("board.json", views.board, name="board"),
     path("pool.json", views.pool, name="pool"),
+    path("redis-pool/", include("redis_pool_ext.django.status")),
     # Three small files. In production a web server, or WhiteNoise, hands them out.
     path("static/<path:path>", serve, {"document_root": settings.BASE / "static"}),
 ]

@@ -14,11 +14,12 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from redis_pool_ext.flask import FlaskRedisPool, current_redis
+from redis_pool_ext.flask.status import blueprint as status_page
 
 from . import poll
 from .local_redis import redis_url as redis_url_here
 from .pool_panel import pool_panel
-from .security import add_security_headers, refuse_other_sites
+from .security import add_security_headers, is_local, refuse_other_sites
 from .sessions import RedisSessions
 
 pages = Blueprint("poll", __name__)
@@ -43,6 +44,7 @@ def create_app(redis_url: str | None = None) -> Flask:
     app.after_request(add_security_headers)
     app.jinja_env.globals["pool_panel"] = pool_panel
     app.register_blueprint(pages)
+    app.register_blueprint(status_page(guard=is_local), url_prefix="/redis-pool")
     return app
 
 

@@ -37,6 +37,16 @@ def refuse_other_sites() -> None:
         abort(403, "This form was sent by another site.")
 
 
+def is_local() -> bool:
+    """Tell whether the browser runs on this machine, with no proxy in between.
+
+    The guard of the pool's status page; a site with users asks whether this one is staff.
+    Through a proxy everybody would seem to be local.
+    """
+    came_straight = "X-Forwarded-For" not in request.headers
+    return came_straight and request.remote_addr in {"127.0.0.1", "::1"}
+
+
 def add_security_headers(response: Response) -> Response:
     """Add them; and keep pages with live numbers out of caches."""
     response.headers.update(HEADERS)

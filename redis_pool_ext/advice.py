@@ -161,4 +161,5 @@ def _text(  # noqa: PLR0913, PLR0917  a sentence of six facts
 def _time(seconds: float) -> str:
     if seconds <= 0.0001:
         return "0"
-    return f"{seconds * 1e3:.2g} ms" if seconds < 1 else f"{seconds:.2g} s"
+    number, unit = (seconds * 1e3, "ms") if seconds < 1 else (seconds, "s")
+    return f"{number:.0f} {unit}" if number >= 10 else f"{number:.2g} {unit}"

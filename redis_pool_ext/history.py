@@ -123,10 +123,13 @@ class Window:
         return self.arrivals / self.seconds if self.seconds else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON; times as their percentiles, in seconds."""
+        """Return plain data, ready for JSON; times in seconds, their percentiles beside them.
+
+        The times themselves, too: percentiles of several processes cannot be summed.
+        """
         plain = _plain(self) | {"arrivals_per_second": self.arrivals_per_second}
         del plain["arrivals_by_second"]
-        return plain
+        return plain | {"waits": self.waits.as_dict(), "holds": self.holds.as_dict()}
 
 
 def _plain(record: Any) -> dict[str, Any]:

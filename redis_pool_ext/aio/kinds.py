@@ -19,7 +19,7 @@ from ..rules import arguments_of
 from ..sentinel import SentinelConnection, SentinelSSLConnection
 from .sentinel import AsyncSentinelConnection, AsyncSentinelSSLConnection
 
-__all__ = ["arguments_for_asyncio"]
+__all__ = ["arguments_for_asyncio", "class_for_threads"]
 
 _COUNTERPARTS: dict[type[Any], type[Any]] = {
     redis.Connection: redis.asyncio.Connection,
@@ -50,6 +50,12 @@ def arguments_for_asyncio(config: PoolConfig) -> dict[str, Any]:
 def _counterpart(config: PoolConfig) -> type[Any]:
     found = _COUNTERPARTS.get(config.connection_class)
     return _fake() if found is None else found
+
+
+def class_for_threads(connection_class: type[Any]) -> type[Any]:
+    """Return what connects a thread as `connection_class` does a task; others as they are."""
+    back = {for_tasks: for_threads for for_threads, for_tasks in _COUNTERPARTS.items()}
+    return back.get(connection_class, connection_class)
 
 
 def _fake() -> type[Any]:

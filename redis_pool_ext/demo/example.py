@@ -22,13 +22,14 @@ __all__ = ["Example", "load"]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A loaded example: what to serve, its pool, and two of its pages."""
+    """A loaded example: what to serve, its pool, and three of its pages."""
 
     framework: str
     application: Application
     pool: Callable[[], RedisPool]
     slow: str = f"/report/?seconds={HOLD}"
     quick: str = "/board.json"
+    status: str = "/redis-pool/"
 
 
 def load(framework: str, redis_url: str) -> Example:

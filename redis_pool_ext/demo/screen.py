@@ -70,6 +70,7 @@ class Screen:
         many = MAX_CONNECTIONS + 2
         self._heading("Now it is yours")
         self._say(f"Open     {address} in two browser windows; vote in one, look at the other")
+        self._say(f"Status   {address.rstrip('/')}{example.status} shows the pool, live")
         self._say(f"Try      {many} slow pages at once, and watch the pool below:")
         self._say(
             f"         seq {many} | xargs -P{many} -I@ curl -so /dev/null -w '%{{http_code}} ' \\"

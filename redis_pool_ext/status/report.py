@@ -82,18 +82,29 @@ def _in_order(pools: list[PoolBase]) -> list[PoolBase]:
 
 
 def _pool_report(pool: PoolBase, samples: int, target: float) -> dict[str, Any]:
+    stats = pool.stats()
+    samples_told = pool.samples()[-samples:] if samples else []
     return {
         "alias": pool.alias,
         "kind": "async" if isinstance(pool, AsyncRedisPool) else "sync",
         "server": address_of(pool),
         "settings": _settings_of(pool),
-        "stats": pool.stats().as_dict(),
-        "window": pool.window(60.0).as_dict(),
-        "samples": [each.as_dict() for each in pool.samples()[-samples:]] if samples else [],
+        "stats": stats.as_dict(),
+        "window": no_longer_than(stats.wait_seconds_max, pool.window(60.0).as_dict()),
+        "samples": [no_longer_than(stats.wait_seconds_max, s.as_dict()) for s in samples_told],
         "holders": [each.as_dict() for each in pool.holders()],
         "shares": pool.shares(),
         "advice": pool.advice(target).as_dict(),
     }
+
+
+def no_longer_than(longest: float, times: dict[str, Any]) -> dict[str, Any]:
+    """Cut the percentiles of waits to the longest that there ever was.
+
+    Those are read off buckets: of a single wait of 0.51 s all that is known is that it took no
+    longer than 1 s.
+    """
+    return times | {name: min(times[name], longest) for name in ("waits_p50", "waits_p99")}
 
 
 def _settings_of(pool: PoolBase) -> dict[str, Any]:

@@ -75,8 +75,9 @@ class DemoContract:
         """Ctrl-C and SIGTERM end the serving form with 0, and everything it started."""
         with DemoProcess(tmp_path, "demo", "--framework", self.framework) as demo:
             address = demo.prints(r"Open +http://127\.0\.0\.1:(\d+)/")
+            demo.prints(r"Status +http://127\.0\.0\.1:\d+/redis-pool/")
             demo.prints(r"Stop +Ctrl-C")
-            assert _status(int(address[1])) == 200
+            assert _status(int(address[1])) == _status(int(address[1]), "/redis-pool/") == 200
             demo.process.send_signal(number)
             assert demo.ends() == 0, demo.text
             assert demo.text.endswith("Stopped.\n")
@@ -89,10 +90,10 @@ def _cells(text: str, first: str) -> list[str]:
     return next(row[2:-1] for row in rows if row[1:2] == [first])
 
 
-def _status(port: int) -> int:
+def _status(port: int, path: str = "/") -> int:
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", "/")
+        connection.request("GET", path)
         return connection.getresponse().status
     finally:
         connection.close()

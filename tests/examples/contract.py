@@ -19,6 +19,7 @@ from example_django import poll
 from .site import MAX, ROOT, Site, Visitor, clean_environment
 
 PAGES = ("/", "/report/?seconds=1", "/no-such-page")
+STATUS = ("/redis-pool/", "/redis-pool/status.css", "/redis-pool/status.js")
 FILES = ("/static/poll.css", "/static/poll.js", "/static/favicon.svg")
 
 
@@ -135,14 +136,25 @@ class PollContract:
         assert site.pool()["max"] == MAX
         assert site.visitor().get().text.count("<li data-state=") == MAX
 
+    def test_status_page_is_for_this_machine(self, site: Site) -> None:
+        """It is linked, and shows the pool; who comes through a proxy gets nothing."""
+        assert 'href="/redis-pool/"' in site.visitor().get().text
+        assert site.visitor().get("/redis-pool/").status == 200
+        shown = site.visitor().get("/redis-pool/status.json").json()
+        assert [pool["stats"]["max_connections"] for pool in shown["pools"]] == [MAX]
+        for path in ("/redis-pool/", "/redis-pool/status.json"):
+            reply = site.visitor().get(path, forwarded="203.0.113.7")
+            assert reply.status == 403
+            assert "status.js" not in reply.text
+
     # -- what is served ----------------------------------------------------------------
 
-    @pytest.mark.parametrize("path", [*PAGES, *FILES])
+    @pytest.mark.parametrize("path", [*PAGES, *FILES, *STATUS])
     def test_nothing_served_names_another_host(self, visitor: Visitor, path: str) -> None:
         """No font, script or image comes from elsewhere."""
         text = visitor.get(path).text
         # A name, not an address: no browser fetches it.
-        text = text.replace('xmlns="http://www.w3.org/2000/svg"', "")
+        text = text.replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"""https?:|["'(]//""", text)
 
     @pytest.mark.parametrize("path", PAGES)

@@ -116,9 +116,10 @@ class Visitor:
         self.cookies = SimpleCookie()
         self._opener = build_opener(_StayHere())
 
-    def get(self, path: str = "/", accept: str = HTML) -> Reply:
-        """Ask for a page, or for what else is there."""
-        return self._send(Request(self.address + path, headers={"Accept": accept}))
+    def get(self, path: str = "/", accept: str = HTML, forwarded: str | None = None) -> Reply:
+        """Ask for a page, or for what else is there; as one whom a proxy has `forwarded`."""
+        headers = {"Accept": accept} | ({"X-Forwarded-For": forwarded} if forwarded else {})
+        return self._send(Request(self.address + path, headers=headers))
 
     def post(self, path: str, accept: str = HTML, **fields: str) -> Reply:
         """Send the page's form with what is hidden in it."""
