@@ -53,11 +53,21 @@ class _Desk:
                 visitor, _ = self._socket.accept()
             except OSError:  # closed
                 return
-            with visitor, suppress(OSError, ValueError):
-                visitor.settimeout(PATIENCE)
-                visitor.sendall(_answer(_read_line(visitor)))
+            with visitor:
+                self._attend_to(visitor)
+
+    def _attend_to(self, visitor: socket.socket) -> None:
+        try:
+            visitor.settimeout(PATIENCE)
+            visitor.sendall(_answer(_read_line(visitor)))
+        except (OSError, ValueError):  # who asks is gone, or asks for nonsense
+            pass
+        except Exception:  # the next one has to be answered nevertheless
+            logger.exception("status: a question could not be answered")
 
     def close(self) -> None:
+        if self.pid != os.getpid():
+            return  # a child that ran no hooks: it is the parent's, and stays open
         # shutdown() wakes who waits in accept(); close() alone does not.
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -104,7 +114,7 @@ def open_desk() -> None:
 
 
 def open_desk_when_serving() -> None:
-    """Have the desk opened with the first connection of a process."""
+    """Have the desk opened with the first connection of a process, in whatever fork of this one."""
     beside_observer(_open_or_say_why_not)
 
 
