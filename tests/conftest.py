@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -18,6 +19,9 @@ from .support.clock_ahead import Clock, set_clock
 # A shell that runs the suite in the background has it ignore SIGINT, and all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The processes of the suite answer nobody, and ask nobody, but where a test has them do so.
+os.environ["REDIS_POOL_STATUS_DIR"] = "off"
 
 # The suite also runs where no framework is installed: those tests are not collected then.
 collect_ignore = [

@@ -45,6 +45,9 @@ class _Desk:
         except BaseException:
             self._socket.close()
             raise
+
+    def begin(self) -> None:
+        """Answer from now on."""
         threading.Thread(target=self._serve, name="redis_pool_ext-desk", daemon=True).start()
 
     def _serve(self) -> None:
@@ -111,6 +114,7 @@ def open_desk() -> None:
     if place is not None:
         _desk = _Desk(place / f"{os.getpid()}.sock")
         atexit.register(_desk.close)
+        _desk.begin()  # last: who has had an answer finds a desk that is cleared at the end
 
 
 def open_desk_when_serving() -> None:
