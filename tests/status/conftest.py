@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from redis_pool_ext.status import desk
-from redis_pool_ext.status.folder import VARIABLE
 
+from ..support.desks import place
 
-@pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> Path:
-    """Where this test's processes meet; a short path: one of a socket has a hundred characters."""
-    folder = tmp_path_factory.mktemp("d") / "desks"
-    monkeypatch.setenv(VARIABLE, str(folder))
-    return folder
+__all__ = ["place"]
 
 
 @pytest.fixture(autouse=True)

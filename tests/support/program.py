@@ -35,8 +35,12 @@ class Program:
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, env=self._env, cwd=ROOT,
         )  # fmt: skip
-        assert self.process.stdout is not None
-        said = self.process.stdout.readline()
+        try:
+            said = self.line() + "\n"
+        except BaseException:
+            self.process.kill()
+            self.process.communicate()
+            raise
         if said != self._ready:
             self.process.kill()
             raise AssertionError(said + "".join(self.process.communicate()))
