@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from flask.cli import with_appcontext
@@ -15,10 +15,19 @@ from .state import state_of_current_app
 
 __all__ = ["group", "is_command"]
 
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # older ones are not generic
+
 # Of `flask`: others (a queue's worker, say) may serve.
 _DO_NOT_SERVE = {"redis-pool", "routes", "shell"}
 
-group = click.Group("redis-pool", help="See the app's Redis pools, and what is wrong with them.")
+group = click.Group(
+    "redis-pool",
+    help="See the app's Redis pools, and what is wrong with them.",
+    no_args_is_help=False,  # whose status is 0 or 2, by the version of click
+)
 
 
 def is_command() -> bool:
@@ -58,7 +67,7 @@ def _option(argument: Argument) -> click.Option:
     )
 
 
-class _Kind(click.ParamType[Any]):
+class _Kind(_ParamType):
     """Converts as the argument says, and shows the words of its `ValueError`."""
 
     def __init__(self, argument: Argument) -> None:
