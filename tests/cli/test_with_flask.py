@@ -18,13 +18,13 @@ from ..support.program import ROOT
 from .served import Contract
 
 
-def flask(url: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+def flask(url: str, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
     """Run `flask` for the shop."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "flask", "--app", "tests.cli.sites.shop_flask",
          *arguments],
         capture_output=True, text=True, timeout=50, check=False, cwd=ROOT,
-        env={**os.environ, "REDIS_URL": url, **env},
+        input=said, env={**os.environ, "REDIS_URL": url},
     )  # fmt: skip
 
 
@@ -36,6 +36,23 @@ class TestFlask(Contract):
 
     def run(self, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return flask(url, "redis-pool", *arguments)
+
+
+USES_THE_POOL = """
+import time
+from redis_pool_ext.status import desk
+from redis_pool_ext.flask import current_redis
+_ = current_redis.ping(), time.sleep(0.3)
+print("desk:", desk._desk)
+"""
+
+
+def test_shell_does_not_answer_as_a_process_that_serves(place, url):
+    """It has a connection, and nobody's requests."""
+    ended = flask(url, "shell", said=USES_THE_POOL)
+
+    assert "desk: None" in ended.stdout, ended.stderr
+    assert not place.exists()
 
 
 def test_help_lists_the_commands(url):

@@ -200,6 +200,16 @@ def test_child_of_a_fork_has_its_own_desk(place, url):
         assert json.loads(ask(place / f"{program.pid}.sock"))
 
 
+def test_child_that_ran_no_hooks_leaves_its_parents_desk_open(place, monkeypatch):
+    """At its exit it would close a desk that it takes for its own."""
+    open_desk()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: -1)
+        desk._desk.close()
+
+    assert json.loads(ask(own(place)))
+
+
 ASYNCIO = """
 import asyncio, sys
 from redis_pool_ext import configure, get_async_redis

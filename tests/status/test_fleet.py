@@ -94,7 +94,7 @@ def test_process_that_hangs_is_told_as_such_within_the_time(place, url):
         os.kill(hangs.pid, signal.SIGSTOP)
         try:
             began = monotonic()
-            told = {each["process"]["pid"]: each for each in others(timeout=1.0)}
+            told = {each["process"]["pid"]: each for each in others(timeout=2.0)}
             took = monotonic() - began
         finally:
             os.kill(hangs.pid, signal.SIGCONT)
