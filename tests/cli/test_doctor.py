@@ -333,6 +333,17 @@ def test_server_that_hangs_is_told_within_the_time(server, moment: str, monkeypa
     assert took < PATIENCE / 2
 
 
+def test_what_there_is_no_time_for_is_not_asked(server):
+    """A server far away answers each question in time, and all of them in too long a one."""
+    with FaultyProxy(server.port) as proxy:
+        proxy.delay = 0.05
+        said = call("doctor", {"default": proxy.url}, json=True, timeout=1.0)
+    (slow,) = [each for each in said.data["findings"] if each["check"] == "slowlog"]
+
+    assert slow["level"] == "note"
+    assert "there was no time left" in slow["text"]
+
+
 def test_server_is_asked_by_a_connection_of_its_own(server):
     """A pool that is exhausted is no obstacle, and has one request less to count."""
     pools = {"default": {"URL": server.url, "MAX_CONNECTIONS": 1}}
