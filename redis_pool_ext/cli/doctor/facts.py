@@ -14,11 +14,13 @@ from ..servers import targets
 from ..way_out import way_out
 from .need import Need
 
-__all__ = ["Facts", "facts_of"]
+__all__ = ["NO_TIME", "Facts", "facts_of"]
 
 PINGS = 40
 PINGS_SECONDS = 0.5  # for all of them
 SLOW_MAX = 32  # entries of the slow log that are read
+
+NO_TIME = "there was no time left"
 
 FAILURES = (redis.RedisError, OSError)
 _SETTINGS = ("maxclients", "timeout", "tcp-keepalive", "maxmemory", "maxmemory-policy")
@@ -85,7 +87,7 @@ class _Asking:
 
     def ask(self, what: str, question: Callable[[], Any]) -> Any:
         if self.is_late:
-            self._facts.refused[what] = "there was no time left"
+            self._facts.refused[what] = NO_TIME
             return None
         try:
             return question()

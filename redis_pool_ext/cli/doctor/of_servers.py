@@ -10,7 +10,7 @@ from typing import Any
 
 from ..words import many
 from ..words import time as said
-from .facts import Facts
+from .facts import NO_TIME, Facts
 from .findings import ERROR, NOTE, OK, WARNING, Finding
 
 __all__ = ["findings_about"]
@@ -236,6 +236,8 @@ def _unseen(facts: Facts, *commands: str) -> Found:
         if facts.error is not None:
             return None  # which was said
         return NOTE, f"the server does not tell it ({' and '.join(commands)})", None, {}
+    if NO_TIME in refused.values():
+        return NOTE, f"{NO_TIME} to look", "raise --timeout", {"refused": list(refused)}
     said_why = "; ".join(f"{name}: {words}" for name, words in refused.items())
     return NOTE, f"not allowed to look ({said_why})", None, {"refused": list(refused)}
 
