@@ -21,10 +21,11 @@ from redis_pool_ext.config import read_settings
 from redis_pool_ext.status import process_report
 
 from ..support.certificates import authority_file
-from ..support.cluster import Cluster
+from ..support.cluster import Cluster, has_replicas_in_its_map
 from ..support.program import Program
 from ..support.proxy import FaultyProxy
 from ..support.server import Server
+from ..support.threads import wait_until
 from ..support.tls import TLSFront
 from .command import IS_FULL, PATIENCE, SERVES, call
 
@@ -382,6 +383,7 @@ def test_each_node_of_a_cluster_is_looked_at():
     """The bound is for each of them; one that is down is told, and the others are, too."""
     with Cluster() as cluster:
         pools = {"default": {"URL": cluster.url, "MAX_CONNECTIONS": 5}}
+        wait_until(lambda: all(map(has_replicas_in_its_map, cluster.nodes)))
         found = findings(pools, "maxclients", workers=2)
         cluster.nodes[5].stop()
         said = call("doctor", pools, json=True)

@@ -9,8 +9,9 @@ import pytest
 
 from redis_pool_ext.status import desk
 
-from ..support.cluster import Cluster
+from ..support.cluster import Cluster, has_replicas_in_its_map
 from ..support.server import Server
+from ..support.threads import wait_until
 from .command import PATIENCE, call
 
 
@@ -147,6 +148,7 @@ def test_plain_program_dials_the_url(url):
 def test_each_node_of_a_cluster_is_dialled():
     """Masters and replicas, by their addresses."""
     with Cluster() as cluster:
+        wait_until(lambda: all(map(has_replicas_in_its_map, cluster.nodes)))
         said = call("ping", {"default": cluster.url}, json=True)
 
         assert said.status == 0
