@@ -1,4 +1,4 @@
-"""`python -m redis_pool_ext`: the demo, and the version."""
+"""`python -m redis_pool_ext`: the demo, the version, and the commands for plain programs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from . import cli
 from ._version import __version__
 from .demo.run import Options, run
 
 __all__ = ["main"]
 
+_PROG = "python -m redis_pool_ext"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command; return the exit status. Wrong usage ends the process with 2."""
     given = _parser().parse_args(arguments)
+    if given.command in cli.COMMANDS:
+        return cli.run(given.command, cli.Project(prog=_PROG), cli.given(vars(given)))
     return run(
         Options(
             framework=given.framework,
@@ -27,12 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m redis_pool_ext",
+        prog=_PROG,
         description="One process, one Redis pool; HTTP 503 when it is exhausted.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(metavar="command", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     _add_demo(commands.add_parser("demo", help="measure what the pool is for, on a live example"))
+    cli.add_commands(commands, plain=True)
     return parser
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "client_of",
     "close_pools",
     "config_for",
+    "configs",
     "configure",
     "find_pool",
     "get_pool",
@@ -57,6 +58,11 @@ def configure(settings: Mapping[str, Any], where: str = "REDIS_POOLS") -> None:
         pool.close()
     for listener in _listeners:
         listener(gone)
+
+
+def configs() -> Configs:
+    """Return the settings that `configure` was given last; no pool need have been made of them."""
+    return _configs or {}
 
 
 def on_configure(listener: Listener) -> Listener:

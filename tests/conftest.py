@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,6 +28,9 @@ def is_installed(library: str) -> bool:
         return find_spec(library) is not None
     return False
 
+
+# The processes of the suite answer nobody, and ask nobody, but where a test has them do so.
+os.environ["REDIS_POOL_STATUS_DIR"] = "off"
 
 # The suite also runs where no framework is installed: those tests are not collected then.
 collect_ignore = [

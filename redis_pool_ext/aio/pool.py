@@ -169,6 +169,11 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
         else:
             self._loop.call_soon_threadsafe(act, *args)
 
+    @property
+    def has_loop(self) -> bool:
+        """Tell whether it was used, in an event loop that is still there."""
+        return self._loop is not None and not self._loop.is_closed()
+
     def stats(self) -> PoolStats:
         """Return a snapshot: sizes of one moment, counters, waits and holds. From any thread."""
         loop = self._loop

@@ -6,7 +6,8 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.core.signals import request_finished, setting_changed
 
-from . import checks, deployment, handover, middleware, seam
+from ..status.desk import open_desk_when_serving
+from . import checks, deployment, handover, middleware, seam, serving
 
 __all__ = ["RedisPoolConfig"]
 
@@ -19,7 +20,7 @@ class RedisPoolConfig(AppConfig):
     verbose_name = "Redis pool"
 
     def ready(self) -> None:
-        """Hand the settings over, register the checks, install the 503.
+        """Hand the settings over, register the checks, install the 503, announce the desk.
 
         Does not raise on wrong settings: `manage.py check` has to come up to name them.
         """
@@ -35,3 +36,5 @@ class RedisPoolConfig(AppConfig):
         setting_changed.connect(handover.setting_has_changed, dispatch_uid="redis_pool_ext")
         request_finished.connect(middleware.end_what_is_left, dispatch_uid="redis_pool_ext")
         seam.install()
+        if not serving.is_command():
+            open_desk_when_serving()

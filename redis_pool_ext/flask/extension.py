@@ -11,7 +11,9 @@ from .. import process, scope
 from ..config import ConfigError, PoolConfig, Problem, read_settings
 from ..pool import RedisPool
 from ..shared import SharedRedis
-from . import alias, contexts, timing, unavailable
+from ..status.desk import open_desk_when_serving
+from ..status.projects import announce
+from . import alias, commands, contexts, timing, unavailable
 from .on_g import put_on_g
 from .proxy import current_redis
 from .state import EXTENSION, AppState, configs_of_current_app, find_state, state_of_current_app
@@ -65,6 +67,10 @@ class FlaskRedisPool:
         app.shell_context_processor(_shell_context)
         app.extensions[EXTENSION] = state
         self._apps.add(app)
+        app.cli.add_command(commands.group)
+        announce(app, state.configs)
+        if not commands.is_command():
+            open_desk_when_serving()
         process.add_source(configs_of_current_app)
         scope.add_source(contexts.scope_of_current_context)
 

@@ -45,6 +45,9 @@ class _Desk:
         except BaseException:
             self._socket.close()
             raise
+
+    def begin(self) -> None:
+        """Answer from now on."""
         threading.Thread(target=self._serve, name="redis_pool_ext-desk", daemon=True).start()
 
     def _serve(self) -> None:
@@ -53,11 +56,21 @@ class _Desk:
                 visitor, _ = self._socket.accept()
             except OSError:  # closed
                 return
-            with visitor, suppress(OSError, ValueError):
-                visitor.settimeout(PATIENCE)
-                visitor.sendall(_answer(_read_line(visitor)))
+            with visitor:
+                self._attend_to(visitor)
+
+    def _attend_to(self, visitor: socket.socket) -> None:
+        try:
+            visitor.settimeout(PATIENCE)
+            visitor.sendall(_answer(_read_line(visitor)))
+        except (OSError, ValueError):  # who asks is gone, or asks for nonsense
+            pass
+        except Exception:  # the next one has to be answered nevertheless
+            logger.exception("status: a question could not be answered")
 
     def close(self) -> None:
+        if self.pid != os.getpid():
+            return  # a child that ran no hooks: it is the parent's, and stays open
         # shutdown() wakes who waits in accept(); close() alone does not.
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -101,10 +114,11 @@ def open_desk() -> None:
     if place is not None:
         _desk = _Desk(place / f"{os.getpid()}.sock")
         atexit.register(_desk.close)
+        _desk.begin()  # last: who has had an answer finds a desk that is cleared at the end
 
 
 def open_desk_when_serving() -> None:
-    """Have the desk opened with the first connection of a process."""
+    """Have the desk opened with the first connection of a process, in whatever fork of this one."""
     beside_observer(_open_or_say_why_not)
 
 

@@ -8,14 +8,17 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from ..advice import TARGET
-from .folder import folder
+from .folder import find_folder
 from .report import FORMAT, process_report
 
 __all__ = ["ask_processes"]
+
+_PAUSE = 0.02  # seconds, before knocking again where a queue is full
+_AT_ONCE = 256  # threads that ask: fewer than desks, and one hanging process hides others
 
 
 def ask_processes(
@@ -24,47 +27,52 @@ def ask_processes(
     """Return the report of each process of this user that has pools, by process id.
 
     All are asked at the same time, and have `timeout` seconds together. One that does not
-    answer in time is told as `{"process": {"pid": ...}, "error": ...}`; one that is gone is not
-    told. `this_one` comes without being asked.
+    answer in time is told as `{"process": {"pid": ...}, "error": ..., "pools": []}`; one that is
+    gone is not told, and its socket is removed. `this_one` comes without being asked. A folder
+    that others could have put there is not read; that is told as such an entry, with pid 0.
     """
-    others = [path for path in _desks() if path.stem != str(os.getpid())]
     question = json.dumps({"samples": samples, "target": target}).encode() + b"\n"
     reports = [process_report(samples=samples, target=target)] if this_one else []
+    try:
+        others = [path for path in _desks() if path.stem != str(os.getpid())]
+    except OSError as error:
+        others, reports = [], [*reports, _error(0, str(error))]
     if others:
         deadline = monotonic() + timeout
-        with ThreadPoolExecutor(min(len(others), 32)) as crowd:
+        with ThreadPoolExecutor(min(len(others), _AT_ONCE)) as crowd:
             answers = crowd.map(lambda path: _ask(path, question, deadline), others)
             reports += [answer for answer in answers if answer is not None]
     return sorted(reports, key=lambda report: report["process"]["pid"])
 
 
 def _desks() -> list[Path]:
-    place = folder()
+    place = find_folder()
     return sorted(place.glob("*.sock")) if place is not None else []
 
 
 def _ask(path: Path, question: bytes, deadline: float) -> dict[str, Any] | None:
     try:
-        answer: dict[str, Any] = json.loads(_exchange(path, question, deadline))
+        answer = json.loads(_exchange(path, question, deadline))
     except (ConnectionRefusedError, FileNotFoundError):
         with suppress(OSError):
             path.unlink()  # its process is gone, and had no time to clear its desk
         return None
+    except TimeoutError:
+        return _silent(path, "does not answer in time: it hangs, or is very busy")
     except (OSError, ValueError) as error:
         return _silent(path, f"does not answer: {error or type(error).__name__}")
-    if answer.get("format") != FORMAT:
-        return _silent(path, f"has redis_pool_ext {answer.get('version')}, of another format")
+    if not isinstance(answer, dict) or answer.get("format") != FORMAT:
+        return _silent(path, "has a redis_pool_ext of another version, which answers otherwise")
     return answer
 
 
 def _exchange(path: Path, question: bytes, deadline: float) -> bytes:
     answer = bytearray()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as desk:
-        desk.settimeout(max(deadline - monotonic(), 0.001))
-        desk.connect(str(path))
+        _reach(desk, path, deadline)
         desk.sendall(question)
         while not answer.endswith(b"\n"):
-            desk.settimeout(max(deadline - monotonic(), 0.001))
+            desk.settimeout(_left(deadline))
             part = desk.recv(65536)
             if not part:
                 break
@@ -72,6 +80,31 @@ def _exchange(path: Path, question: bytes, deadline: float) -> bytes:
     return bytes(answer)
 
 
+def _reach(desk: socket.socket, path: Path, deadline: float) -> None:
+    """Connect; a desk whose queue is full, as that of a hanging process is, may clear it yet."""
+    while True:
+        desk.settimeout(_left(deadline))
+        try:
+            desk.connect(str(path))
+        except BlockingIOError:
+            if monotonic() + _PAUSE >= deadline:
+                raise TimeoutError from None
+            sleep(_PAUSE)
+        else:
+            return
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds that are left; raises `TimeoutError` where there are none."""
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
 def _silent(path: Path, error: str) -> dict[str, Any]:
-    pid = int(path.stem) if path.stem.isdigit() else 0
+    return _error(int(path.stem) if path.stem.isdigit() else 0, error)
+
+
+def _error(pid: int, error: str) -> dict[str, Any]:
     return {"process": {"pid": pid}, "error": error, "pools": []}

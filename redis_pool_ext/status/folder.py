@@ -7,7 +7,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-__all__ = ["VARIABLE", "folder", "open_folder"]
+__all__ = ["VARIABLE", "find_folder", "folder", "open_folder"]
 
 # In the environment: another folder, or "off".
 VARIABLE = "REDIS_POOL_STATUS_DIR"
@@ -21,16 +21,32 @@ def folder() -> Path | None:
     return None if named in {"", "off"} else Path(named)
 
 
+def find_folder() -> Path | None:
+    """Return the folder, for asking; None where it is switched off or not there.
+
+    Raises `PermissionError` as `open_folder` does.
+    """
+    place = folder()
+    try:
+        return place and _of_this_user_alone(place)
+    except FileNotFoundError:
+        return None
+
+
 def open_folder() -> Path | None:
-    """Return the folder, made if it was not there.
+    """Return the folder, made if it was not there; None where it is switched off.
 
     Raises `PermissionError` for one that others could have put there, or can write to: whoever
-    can name a socket there could pass for one of our processes.
+    can name a socket there could pass for one of our processes. `OSError` where none can be made.
     """
     place = folder()
     if place is None:
         return None
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _of_this_user_alone(place)
+
+
+def _of_this_user_alone(place: Path) -> Path:
     found = place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import sys
@@ -14,8 +13,9 @@ from .._version import __version__
 from ..advice import TARGET
 from ..aio.pool import AsyncRedisPool
 from ..base import PoolBase, all_pools
+from .projects import address_of, projects
 
-__all__ = ["FORMAT", "fingerprint", "process_report"]
+__all__ = ["FORMAT", "process_report"]
 
 # Of what `process_report` returns; one more when something in it changes its meaning.
 FORMAT = 1
@@ -30,7 +30,7 @@ _SETTINGS = (
 _OF_ITS_LIFE = ("max_idle", "idle_timeout", "max_lifetime", "validate_after")
 _OF_CONNECTIONS = (
     "socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval",
-    "client_name", "protocol", "decode_responses", "username",
+    "client_name", "protocol", "decode_responses",
 )  # fmt: skip
 
 
@@ -48,37 +48,23 @@ def process_report(*, samples: int = 300, target: float = TARGET) -> dict[str, A
             "host": socket.gethostname(),
             "program": _program(),
             "started": _STARTED,
-            "pools": fingerprint(),
+            "projects": projects(),
         },
         "at": time.time(),
         "pools": [_pool_report(pool, samples, target) for pool in _in_order(all_pools())],
     }
 
 
-def fingerprint() -> str:
-    """Return what processes have in common that run the same program with the same pools.
-
-    Of aliases and addresses only: nothing that is secret goes into it.
-    """
-    names = sorted({f"{pool.alias} {address_of(pool)}" for pool in all_pools()})
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
-
-
-def address_of(pool: PoolBase) -> str:
-    """Return where a pool connects to, as a URL without user and password."""
-    kwargs = pool.connection_kwargs
-    db = kwargs.get("db") or 0
-    if "service_name" in kwargs:
-        return f"redis+sentinel://{kwargs['service_name']}/{db}"
-    if kwargs.get("path"):
-        return f"unix://{kwargs['path']}?db={db}"
-    is_tls = "SSL" in pool.connection_class.__name__
-    scheme = "rediss" if is_tls else "redis"
-    return f"{scheme}://{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}/{db}"
-
-
 def _in_order(pools: list[PoolBase]) -> list[PoolBase]:
-    return sorted(pools, key=lambda pool: (pool.alias != "default", pool.alias))
+    """Return those that are there, "default" first, that of threads before those of loops."""
+    there = [pool for pool in pools if not isinstance(pool, AsyncRedisPool) or pool.has_loop]
+    return sorted(
+        there, key=lambda pool: (pool.alias != "default", pool.alias, _kind(pool) == "async")
+    )
+
+
+def _kind(pool: PoolBase) -> str:
+    return "async" if isinstance(pool, AsyncRedisPool) else "sync"
 
 
 def _pool_report(pool: PoolBase, samples: int, target: float) -> dict[str, Any]:
@@ -86,8 +72,8 @@ def _pool_report(pool: PoolBase, samples: int, target: float) -> dict[str, Any]:
     samples_told = pool.samples()[-samples:] if samples else []
     return {
         "alias": pool.alias,
-        "kind": "async" if isinstance(pool, AsyncRedisPool) else "sync",
-        "server": address_of(pool),
+        "kind": _kind(pool),
+        "server": address_of(pool.connection_kwargs, pool.connection_class),
         "settings": _settings_of(pool),
         "stats": stats.as_dict(),
         "window": no_longer_than(stats.wait_seconds_max, pool.window(60.0).as_dict()),
@@ -115,7 +101,14 @@ def _settings_of(pool: PoolBase) -> dict[str, Any]:
     return {**own, **life, **of_connections}
 
 
+# Programs that are many: of these the first argument tells which one it is.
+_OF_MANY = ("manage.py", "django-admin", "flask", "celery", "rq")
+
+
 def _program() -> str:
-    """Return what runs here, as a person would call it."""
-    name = Path(sys.argv[0] or "python").name
-    return Path(sys.argv[0]).parent.name if name == "__main__.py" else name
+    """Return what runs here, as a person would call it; never an argument that may be secret."""
+    path = Path(sys.argv[0] or "python")
+    name = path.parent.name if path.name == "__main__.py" else path.name
+    first = sys.argv[1] if name in _OF_MANY and len(sys.argv) > 1 else ""
+    is_word = first[:1].isalpha() and first.replace("-", "_").isidentifier()
+    return f"{name} {first}" if is_word else name

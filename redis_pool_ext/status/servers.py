@@ -23,7 +23,7 @@ from ..deadline import Deadline
 from ..dial import DialledConnection
 from ..errors import RedisPoolError
 from ..forks import ProcessLock
-from .report import address_of
+from .projects import address_of
 
 __all__ = ["ask_servers"]
 
@@ -48,7 +48,9 @@ def ask_servers(*, timeout: float = _PATIENCE, kept: float = _KEPT) -> list[dict
     `kept` seconds. Of a server that cannot be asked, `error` says why.
     """
     global _asked_at  # noqa: PLW0603
-    pools = {address_of(pool): pool for pool in all_pools()}
+    pools = {
+        address_of(pool.connection_kwargs, pool.connection_class): pool for pool in all_pools()
+    }
     lock = _lock.mine()
     if (monotonic() - _asked_at >= kept or not pools.keys() <= _said.keys()) and lock.acquire(
         blocking=False

@@ -30,6 +30,7 @@ ONLY_THREADS = {
 ONLY_TASKS = {
     "aclose",  # redis.asyncio's name for close()
     "for_running_loop",
+    "has_loop",
     "put_back",  # what a finalizer can do, who cannot await
     "execute_command",  # redis-py's client for threads has an inner method to override
 }

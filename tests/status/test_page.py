@@ -251,7 +251,7 @@ def test_process_of_another_project_is_not_shown(pool, url):
 
     assert [each["pid"] for each in data["processes"]] == [os.getpid()]
     assert data["pools"] == []
-    assert "has no pool in common" in data["error"]
+    assert "another project" in data["error"]
 
 
 # -- seen from the server --------------------------------------------------------------------

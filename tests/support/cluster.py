@@ -68,6 +68,17 @@ class Node(Server):
         )
 
 
+def has_replicas_in_its_map(node: Node) -> bool:
+    """Tell whether a node tells clients of a replica for each master.
+
+    In a new cluster not at once: only of those whose offset in the replication it has heard of.
+    """
+    with node.admin() as admin:
+        # As the server says it; redis-py makes a mapping of that.
+        admin.set_response_callback("CLUSTER SLOTS", lambda answer, **_: answer)
+        return all(len(slots) > 3 for slots in admin.execute_command("CLUSTER SLOTS"))
+
+
 class Cluster:
     """Six nodes; a context manager. `masters()` and `replicas()` are as they are now."""
 

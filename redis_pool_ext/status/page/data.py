@@ -9,7 +9,7 @@ from typing import Any
 from ...history import SECONDS
 from ..fleet import ask_processes
 from ..report import process_report
-from .sums import in_sum, key_of
+from .sums import in_sum
 
 __all__ = ["status"]
 
@@ -22,7 +22,7 @@ _PATIENCE = 0.5
 def status(which: str, since: float) -> dict[str, Any]:
     """Return what the page shows: `which` is "this", "all" or a process id.
 
-    `processes` are all that have a pool in common with this one, `pools` those of the process
+    `processes` are all of this one's project, `pools` those of the process
     that is `shown`, with the samples taken after `since` (seconds since the epoch). One that is
     gone, or does not answer, has no pools, and `error` says so.
     """
@@ -54,13 +54,13 @@ def _samples_since(since: float) -> int:
 
 
 def _is_related(this: Report, other: Report) -> bool:
-    """Tell whether a process belongs to the project of this one: it has a pool that this one has.
+    """Tell whether a process belongs to the project of this one.
 
     Others of the same user may be somebody else's, who is no staff there. One that does not
     answer tells nothing but its number.
     """
-    ours = {key_of(pool) for pool in this["pools"]}
-    return "error" in other or any(key_of(pool) in ours for pool in other["pools"])
+    ours = set(this["process"]["projects"])
+    return "error" in other or not ours.isdisjoint(other["process"]["projects"])
 
 
 def _chosen(reports: list[Report], which: str) -> tuple[list[Report], str | None]:
@@ -69,7 +69,7 @@ def _chosen(reports: list[Report], which: str) -> tuple[list[Report], str | None
     if which == "this":
         return reports[:1], None
     found = [each for each in reports if _pid(each) == int(which)]
-    error = found[0].get("error") if found else "is gone, or has no pool in common with this one"
+    error = found[0].get("error") if found else "is gone, or is of another project"
     return found, error and f"process {which} {error}"
 
 
