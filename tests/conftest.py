@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ import pytest
 import redis
 
 import redis_pool_ext
+from redis_pool_ext import base
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from .support.clock_ahead import Clock, set_clock
@@ -108,6 +110,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     set_clock(clock, monkeypatch)
     return clock
+
+
+@pytest.fixture(autouse=True)
+def _own_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pools of earlier tests are not there, for what looks at all that there are."""
+    monkeypatch.setattr(base, "_pools", weakref.WeakSet())
 
 
 @pytest.fixture(autouse=True)

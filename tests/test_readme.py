@@ -7,6 +7,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from redis_pool_ext import configure, get_redis, lease_scope
+
 from .support.pages import README, ROOT, block_with, blocks, project, run
 
 
@@ -17,7 +19,7 @@ def test_plain_program_runs(url):
 
 def test_pool_as_redis_py_pool_runs(url):
     """The comment shows what the last line prints."""
-    block = block_with(README, "pool.stats().summary()")
+    block = block_with(README, "# any library that takes a pool")
 
     assert run(block, url).strip() == block.strip().rpartition("# ")[2]
 
@@ -91,3 +93,16 @@ def test_first_screen_shows_both_command_lines():
     assert "pip install -e '.[demo]' && python -m redis_pool_ext demo" in first_screen
     assert "\npip install tox && tox\n" in first_screen
     assert "\npip install tox && tox\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_what_can_be_seen_runs(url, capsys):
+    """Numbers, holders and advice; the comments show the form of each."""
+    configure({"default": url})
+    with lease_scope("a job"):
+        get_redis().get("k")
+        exec(block_with(README, "pool.advice()"), {})
+
+    numbers, holders, advice = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"in_use=1 idle=\d waiting=0 max=16", numbers)
+    assert "a job" in holders
+    assert advice.startswith("too little to tell")
