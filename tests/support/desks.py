@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from redis_pool_ext.status import desk
 from redis_pool_ext.status.folder import VARIABLE
 
 
@@ -15,3 +18,13 @@ def place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     folder = tmp_path_factory.mktemp("d") / "desks"
     monkeypatch.setenv(VARIABLE, str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_desk_left() -> Iterator[None]:
+    """Close this process's desk after the test."""
+    yield
+    if desk._desk is not None:
+        atexit.unregister(desk._desk.close)
+        desk._desk.close()
+        desk._desk = None
