@@ -55,9 +55,6 @@ STACK = (
 )
 if not all(find_spec(library) for library in STACK):
     collect_ignore.append("stack")
-# So with the browser: `tox -e browser`. With its library and without a browser, those tests fail.
-if not (find_spec("playwright") and find_spec("axe_playwright_python")):
-    collect_ignore.append("browser")
 
 
 # These need a process to themselves: they fork in C, and a thread of somebody else's (say one
