@@ -23,6 +23,7 @@ from ..deadline import Deadline
 from ..dial import DialledConnection
 from ..errors import RedisPoolError
 from ..forks import ProcessLock
+from ..verdict import without_secrets
 from .projects import address_of
 
 __all__ = ["ask_servers"]
@@ -108,6 +109,9 @@ def _converse(pool: PoolBase, deadline: Deadline) -> tuple[list[dict[str, Any]],
     try:
         # In the handshake: there, each single step is cut to the deadline.
         connection.open(deadline)
+    except redis.RedisError as error:  # in whose words the server may quote the handshake
+        names = (arguments.get("password"), arguments.get("username"), *connection.said)
+        raise without_secrets(error, names) from None
     finally:
         connection.disconnect()
     me, clients, info = answers
