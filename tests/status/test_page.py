@@ -120,6 +120,7 @@ def test_unknown_path_is_not_found():
         ({"process": "1 or 1"}, "process"),
         ({"process": "-1"}, "process"),
         ({"process": "²"}, "process"),
+        ({"process": "1" * 5000}, "process"),
     ],
 )
 def test_wrong_question_is_refused_with_what_is_expected(query: dict[str, str], word: str):
