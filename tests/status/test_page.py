@@ -19,7 +19,7 @@ from redis_pool_ext import AsyncRedisPool, PoolExhaustedError, RedisPool
 from redis_pool_ext.history import Sample
 from redis_pool_ext.status import servers as servers_side
 from redis_pool_ext.status.page import PATHS, respond
-from redis_pool_ext.status.page.sums import sum_of_samples
+from redis_pool_ext.status.samples import sum_of_samples
 
 from ..support.threads import spawn, wait_until
 from .neighbour import neighbour

@@ -9,7 +9,8 @@ from typing import Any
 from ...history import SECONDS
 from ..fleet import ask_processes
 from ..report import process_report
-from .sums import in_sum
+from ..samples import sum_of_samples
+from ..sums import groups_of, sum_of
 
 __all__ = ["status"]
 
@@ -44,7 +45,7 @@ def status(which: str, since: float) -> dict[str, Any]:
         "shown": which if which == "all" else int(which if which != "this" else _pid(this)),
         "error": error,
         "processes": [_brief(each) for each in sorted(reports, key=_pid)],
-        "pools": [_newer(pool, since) for pool in in_sum(shown)],
+        "pools": [_pool(group, since) for group in groups_of(shown)],
     }
 
 
@@ -88,8 +89,9 @@ def _sizes(pool: dict[str, Any]) -> dict[str, Any]:
     return {"alias": pool["alias"], "kind": pool["kind"], **{name: stats[name] for name in names}}
 
 
-def _newer(pool: dict[str, Any], since: float) -> dict[str, Any]:
-    return pool | {"samples": [each for each in pool["samples"] if each["at"] > since]}
+def _pool(group: list[dict[str, Any]], since: float) -> dict[str, Any]:
+    samples = sum_of_samples([each["samples"] for each in group])
+    return sum_of(group) | {"samples": [each for each in samples if each["at"] > since]}
 
 
 def _pid(report: Report) -> int:
