@@ -35,7 +35,7 @@ def status(which: str, since: float) -> dict[str, Any]:
         samples=0 if which == "this" else samples, timeout=_PATIENCE, this_one=False
     )
     since = max(since, this["at"] - SECONDS)
-    reports = [this, *(each for each in others if _is_related(this, each))]
+    reports = [this, *(_as_far_as_ours(this, each) for each in others if _is_related(this, each))]
     shown, error = _chosen(reports, which)
     return {
         "format": this["format"],
@@ -62,6 +62,19 @@ def _is_related(this: Report, other: Report) -> bool:
     """
     ours = set(this["process"]["projects"])
     return "error" in other or not ours.isdisjoint(other["process"]["projects"])
+
+
+def _as_far_as_ours(this: Report, other: Report) -> Report:
+    """Leave out the pools of other projects that a process serves beside this one's.
+
+    Known as ours are those that this process has made.
+    """
+    if "error" in other or set(other["process"]["projects"]) <= set(this["process"]["projects"]):
+        return other
+    ours = {(pool["alias"], pool["server"]) for pool in this["pools"]}
+    return other | {
+        "pools": [pool for pool in other["pools"] if (pool["alias"], pool["server"]) in ours]
+    }
 
 
 def _chosen(reports: list[Report], which: str) -> tuple[list[Report], str | None]:
