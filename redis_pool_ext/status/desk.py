@@ -18,8 +18,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
+from ..advice import TARGET
 from ..forks import ProcessLock
 from ..housekeeper import beside_observer
 from .folder import VARIABLE, open_folder
@@ -129,11 +129,23 @@ def _read_line(visitor: socket.socket) -> bytes:
 
 
 def _answer(line: bytes) -> bytes:
-    question: dict[str, Any] = json.loads(line or b"{}")
-    report = process_report(
-        samples=int(question.get("samples", 0)), target=float(question.get("target", 0.01))
-    )
-    return json.dumps(report).encode() + b"\n"
+    samples, target = _understand(line)
+    return json.dumps(process_report(samples=samples, target=target)).encode() + b"\n"
+
+
+def _understand(line: bytes) -> tuple[int, float]:
+    """Return how many samples and which target (seconds) are asked for.
+
+    Raises `ValueError` for whatever is no question.
+    """
+    try:
+        question = json.loads(line or b"{}")
+        samples, target = int(question.get("samples", 0)), float(question.get("target", TARGET))
+    except (AttributeError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"no question: {error}") from error
+    if samples < 0 or not target > 0:
+        raise ValueError(f"no question: samples {samples}, target {target}")
+    return samples, target
 
 
 def open_desk() -> None:
