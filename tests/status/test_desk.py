@@ -164,7 +164,7 @@ def test_socket_of_a_process_that_had_this_number_before_is_replaced(place):
 @pytest.mark.parametrize(
     "question",
     [
-        *(b"\n", b"not json\n", b"[]\n", b"[" * 4096, b"x" * 5000, b""),
+        *(b"\n", b"not json\n", b"[]\n", b"[" * 4096, b"x" * desk.LONGEST),
         *(b'{"samples": "many"}\n', b'{"samples": Infinity}\n', b'{"samples": null}\n'),
         *(b'{"target": -1}\n', b'{"target": NaN}\n', b'{"samples": -3}\n'),
     ],
@@ -177,9 +177,19 @@ def test_nonsense_at_the_desk_does_not_keep_the_next_one_from_an_answer(
     with socket.socket(socket.AF_UNIX) as visitor:
         visitor.connect(str(own(place)))
         visitor.sendall(question)
+        assert visitor.recv(1) == b""
 
     assert json.loads(ask(own(place)))
     assert "could not be answered" not in caplog.text
+
+
+def test_visitor_who_leaves_without_a_word_does_not_end_the_desk(place):
+    """The next one is answered."""
+    open_desk()
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.connect(str(own(place)))
+
+    assert json.loads(ask(own(place)))
 
 
 def test_report_that_fails_does_not_end_the_desk(place, monkeypatch, caplog):

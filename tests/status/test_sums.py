@@ -71,7 +71,8 @@ def test_refusals_are_told_by_their_reasons(report):
 
 def test_worst_circuit_is_that_of_all(report):
     """Somebody does not reach the server."""
-    reports = [of_process(report, 1), of_process(report, 2, circuit="open")]
+    states = ("closed", "open", "probing")
+    reports = [of_process(report, pid, circuit=state) for pid, state in enumerate(states)]
 
     (group,) = groups_of(reports)
     assert sum_of(group)["stats"]["circuit"] == "open"
