@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -43,6 +43,11 @@ class Histogram:
             counts[bisect_left(BOUNDS, seconds)] += 1
             total += seconds
         return cls.of(counts, total)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Histogram:
+        """Read what `as_dict` has told."""
+        return cls.of(data["counts"], data["seconds"])
 
     @property
     def total(self) -> int:

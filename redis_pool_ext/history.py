@@ -286,3 +286,12 @@ def kind_of(holder: object) -> str:
     with suppress(Exception):  # a request's own properties, while it goes on elsewhere
         return str(getattr(holder, "kind", holder))
     return NOBODY
+
+
+def name_of(holder: object) -> str:
+    """Return what reports call a holder; a name that cannot be told hides nobody else's."""
+    if holder is None:
+        return NOBODY
+    with suppress(Exception):
+        return str(holder)
+    return NOBODY

@@ -8,9 +8,8 @@ from typing import Any
 
 from . import housekeeper
 from .advice import TARGET, Advice, advise
-from .history import SECONDS, History, Sample, Window, kind_of
+from .history import SECONDS, History, Sample, Window, kind_of, name_of
 from .records import HELD, IDLE, Slot
-from .report import NOBODY
 from .returning import Returning
 from .stats import PoolStats
 
@@ -37,7 +36,7 @@ class Holder:
         connection = slot.connection() if slot.connection is not None else None
         holder = slot.holder
         return cls(
-            name=NOBODY if holder is None else str(holder),
+            name=name_of(holder),
             kind=kind_of(holder),
             seconds=max(now - slot.taken_at, 0.0),
             last_command=connection.last_command if connection is not None else None,

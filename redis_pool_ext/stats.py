@@ -164,6 +164,13 @@ class PoolStats:
         times = {name: getattr(self, name).as_dict() for name in _TIMES}
         return data | times | {"discarded": dict(self.discarded)}
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> PoolStats:
+        """Read what `as_dict` has told, whatever else stands beside it."""
+        known = {each.name: data[each.name] for each in fields(cls)}
+        times = {name: Histogram.from_dict(data[name]) for name in _TIMES}
+        return cls(**known | times | {"discarded": MappingProxyType(dict(data["discarded"]))})
+
     def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy does not pickle
         return _frozen, (
             {each.name: getattr(self, each.name) for each in fields(self)}

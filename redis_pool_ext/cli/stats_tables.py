@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .totals import pairs_of, refused_by_reason
+from ..status.sums import refused_by_reason
 from .words import exhaustion, largest_share, many, reasons, time
 
 __all__ = ["draw", "silent_lines"]
@@ -23,7 +23,7 @@ def draw(data: dict[str, Any], console: Console, nobody: str) -> None:
     if not data["processes"] and not data["silent"]:
         console.print(Text(nobody))
         return
-    pairs = pairs_of(data["processes"])
+    pairs = [(each["process"], pool) for each in data["processes"] for pool in each["pools"]]
     if console.width >= WIDE:
         console.print(_table(pairs, data["pools"]))
     else:

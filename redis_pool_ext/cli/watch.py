@@ -12,7 +12,7 @@ from typing import Any
 from . import fleet
 from .run import FORMAT, Task
 from .series import rows_of
-from .totals import totals_of
+from .totals import groups_by_server, total_of
 from .words import exhaustion
 from .words import time as said
 
@@ -49,14 +49,11 @@ def look(task: Task) -> dict[str, Any]:
         "at": now,
         "processes": [each["process"] for each in answered],
         "silent": [{"pid": each["process"]["pid"], "error": each["error"]} for each in silent],
-        "pools": [{**total, "rows": _rows(total, answered, now)} for total in totals_of(answered)],
+        "pools": [
+            {**total_of(group), "rows": rows_of(group, now, SECONDS)}
+            for group in groups_by_server(answered)
+        ],
     }
-
-
-def _rows(total: dict[str, Any], reports: list[Any], now: float) -> dict[str, list[float]]:
-    name = (total["alias"], total["server"])
-    pools = [p for each in reports for p in each["pools"] if (p["alias"], p["server"]) == name]
-    return rows_of(pools, now, SECONDS)
 
 
 def _printer(task: Task) -> Callable[[dict[str, Any]], None]:

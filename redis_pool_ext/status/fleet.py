@@ -13,11 +13,13 @@ from typing import Any
 
 from ..advice import TARGET
 from .folder import find_folder
+from .patience import left_until
 from .report import FORMAT, process_report
 
 __all__ = ["ask_processes"]
 
 _PAUSE = 0.02  # seconds, before knocking again where a queue is full
+_LONGEST = 64 << 20  # bytes of an answer; that of a process with ten pools has two million
 _AT_ONCE = 256  # threads that ask: fewer than desks, and one hanging process hides others
 
 
@@ -47,15 +49,17 @@ def ask_processes(
 
 def _desks() -> list[Path]:
     place = find_folder()
-    return sorted(place.glob("*.sock")) if place is not None else []
+    if place is None:
+        return []
+    # By number only: in a folder of the user's own choice there may be others' sockets.
+    return sorted(path for path in place.glob("*.sock") if path.stem.isdecimal())
 
 
 def _ask(path: Path, question: bytes, deadline: float) -> dict[str, Any] | None:
     try:
         answer = json.loads(_exchange(path, question, deadline))
     except (ConnectionRefusedError, FileNotFoundError):
-        with suppress(OSError):
-            path.unlink()  # its process is gone, and had no time to clear its desk
+        _clear(path)
         return None
     except TimeoutError:
         return _silent(path, "does not answer in time: it hangs, or is very busy")
@@ -66,24 +70,41 @@ def _ask(path: Path, question: bytes, deadline: float) -> dict[str, Any] | None:
     return answer
 
 
+def _clear(path: Path) -> None:
+    """Remove what a process has left that had no time to clear its desk.
+
+    Not while there is one of that number: it may be opening its desk just now, and be bound
+    already without listening yet.
+    """
+    try:
+        os.kill(int(path.stem), 0)
+    except ProcessLookupError:
+        with suppress(OSError):
+            path.unlink()
+    except (OSError, OverflowError):  # somebody else's, or no number that one can have
+        pass
+
+
 def _exchange(path: Path, question: bytes, deadline: float) -> bytes:
     answer = bytearray()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as desk:
         _reach(desk, path, deadline)
         desk.sendall(question)
         while not answer.endswith(b"\n"):
-            desk.settimeout(_left(deadline))
+            desk.settimeout(left_until(deadline))
             part = desk.recv(65536)
             if not part:
                 break
             answer += part
+            if len(answer) > _LONGEST:
+                raise ValueError(f"it has said more than {_LONGEST} bytes")
     return bytes(answer)
 
 
 def _reach(desk: socket.socket, path: Path, deadline: float) -> None:
     """Connect; a desk whose queue is full, as that of a hanging process is, may clear it yet."""
     while True:
-        desk.settimeout(_left(deadline))
+        desk.settimeout(left_until(deadline))
         try:
             desk.connect(str(path))
         except BlockingIOError:
@@ -94,16 +115,8 @@ def _reach(desk: socket.socket, path: Path, deadline: float) -> None:
             return
 
 
-def _left(deadline: float) -> float:
-    """Return the seconds that are left; raises `TimeoutError` where there are none."""
-    left = deadline - monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
 def _silent(path: Path, error: str) -> dict[str, Any]:
-    return _error(int(path.stem) if path.stem.isdigit() else 0, error)
+    return _error(int(path.stem), error)
 
 
 def _error(pid: int, error: str) -> dict[str, Any]:

@@ -17,8 +17,15 @@ def folder() -> Path | None:
     """Return the folder, there or not; None where it is switched off."""
     named = os.environ.get(VARIABLE)
     if named is None:
-        return Path(tempfile.gettempdir()) / f"redis_pool_ext-{os.getuid()}"
+        return Path(_temporary()) / f"redis_pool_ext-{os.getuid()}"
     return None if named in {"", "off"} else Path(named)
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:  # none can be written to, which is for `open_folder` to say
+        return "/tmp"
 
 
 def find_folder() -> Path | None:

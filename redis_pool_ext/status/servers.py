@@ -23,6 +23,8 @@ from ..deadline import Deadline
 from ..dial import DialledConnection
 from ..errors import RedisPoolError
 from ..forks import ProcessLock
+from ..verdict import without_secrets
+from .clients import clients_by_name
 from .projects import address_of
 
 __all__ = ["ask_servers"]
@@ -83,14 +85,17 @@ def _ask(address: str, pool: PoolBase, deadline: Deadline) -> dict[str, Any]:
         return said | {"error": f"{type(error).__name__}: {error}"}
     return said | {
         "error": None,
-        "connected": info["connected_clients"] - 1,  # without the one that asks
+        # Without the one that asks; a proxy in between may not tell.
+        "connected": info.get("connected_clients", clients.total() + 1) - 1,
         "maxclients": info.get("maxclients"),
         "blocked": info.get("blocked_clients"),
-        "clients": _grouped(clients),
+        "clients": _largest(clients),
     }
 
 
-def _converse(pool: PoolBase, deadline: Deadline) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _converse(
+    pool: PoolBase, deadline: Deadline
+) -> tuple[Counter[tuple[str, str]], dict[str, Any]]:
     """Ask on a new connection with the pool's settings; raises redis-py's errors."""
     answers: list[Any] = []
 
@@ -108,22 +113,17 @@ def _converse(pool: PoolBase, deadline: Deadline) -> tuple[list[dict[str, Any]],
     try:
         # In the handshake: there, each single step is cut to the deadline.
         connection.open(deadline)
+    except redis.RedisError as error:  # in whose words the server may quote the handshake
+        names = (arguments.get("password"), arguments.get("username"), *connection.said)
+        raise without_secrets(error, names) from None
     finally:
         connection.disconnect()
     me, clients, info = answers
-    others = [each for each in parse_client_list(clients) if each.get("id") != str(me)]
-    return others, parse_info(info)
+    return clients_by_name(parse_client_list(clients), me), parse_info(info)
 
 
-def _grouped(clients: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    groups = Counter((each.get("name", ""), _host(each)) for each in clients)
+def _largest(clients: Counter[tuple[str, str]]) -> list[dict[str, Any]]:
     return [
         {"name": name, "address": host, "connections": count}
-        for (name, host), count in groups.most_common(_GROUPS)
+        for (name, host), count in clients.most_common(_GROUPS)
     ]
-
-
-def _host(client: dict[str, Any]) -> str:
-    """Return the address without the port, which each connection has its own of."""
-    address: str = client.get("addr", "")
-    return address.rpartition(":")[0] or address

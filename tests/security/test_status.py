@@ -8,6 +8,7 @@ from redis_pool_ext import AsyncRedisPool, RedisPool
 from redis_pool_ext.status.servers import ask_servers
 
 from ..support.certificates import authority_file
+from .test_tls import RedisThatSays
 
 
 @pytest.mark.parametrize("kind", [RedisPool, AsyncRedisPool])
@@ -27,4 +28,17 @@ def test_server_that_cannot_be_trusted_is_not_asked(serve):
 
     (server,) = ask_servers(kept=0.0)
     assert "certificate" in server["error"]
+    del pool
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_password_that_a_server_quotes_is_not_shown(protocol):
+    """One that does not know AUTH or HELLO repeats the arguments in its answer."""
+    quotes = b"-ERR no p4ssw0rd; unknown command `HELLO`, with args beginning with: `p4ssw0rd`\r\n"
+    with RedisThatSays(quotes) as port:
+        pool = RedisPool.from_url(f"redis://us3r:p4ssw0rd@127.0.0.1:{port}/0?protocol={protocol}")
+        (server,) = ask_servers(kept=0.0)
+
+    assert "unknown command" in server["error"]
+    assert "p4ssw0rd" not in server["error"]
     del pool

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from redis_pool_ext.status.folder import VARIABLE
 
 from ..support.program import Program
 from ..support.stub import StubConnection
-from ..support.threads import wait_until
+from ..support.threads import spawn, wait_until
 
 
 def own(place: Path) -> Path:
@@ -76,7 +77,13 @@ def test_desk_in_a_folder_of_somebody_else_is_refused(place):
         open_desk()
 
 
-def test_desk_that_cannot_open_is_logged_and_does_no_harm(place, caplog):
+@pytest.fixture
+def nothing_said(monkeypatch):
+    """No desk could not be opened yet."""
+    monkeypatch.setattr(desk, "_was_said", False)
+
+
+def test_desk_that_cannot_open_is_logged_and_does_no_harm(place, nothing_said, caplog):
     """The application goes on without; at a level that is not shown by default."""
     place.mkdir()
     place.chmod(0o777)
@@ -85,6 +92,63 @@ def test_desk_that_cannot_open_is_logged_and_does_no_harm(place, caplog):
 
     assert "is not shown to others" in caplog.text
     assert desk._desk is None
+
+
+def test_path_that_is_too_long_for_a_socket_is_said_once(place, nothing_said, monkeypatch, caplog):
+    """With the way out; and whoever has dialled goes on."""
+    monkeypatch.setenv(VARIABLE, str(place / ("long" * 30)))
+    with caplog.at_level(logging.INFO, "redis_pool_ext"):
+        for _ in range(3):
+            desk._open_or_say_why_not()
+
+    (record,) = caplog.records
+    assert "too long for a socket" in record.message
+    assert VARIABLE in record.message
+    assert desk._desk is None
+
+
+def test_desk_is_opened_by_one_thread_at_a_time(place, monkeypatch):
+    """The second one would take away the first one's socket."""
+    inside, go_on = threading.Event(), threading.Event()
+    found = desk.open_folder
+
+    def open_folder():
+        inside.set()
+        go_on.wait(20)
+        return found()
+
+    monkeypatch.setattr(desk, "open_folder", open_folder)
+    opening = spawn(open_desk)
+    assert inside.wait(20)
+    is_free = desk._lock.mine().acquire(blocking=False)
+    go_on.set()
+    opening.result(20)
+
+    assert not is_free
+
+
+def test_desk_that_gets_no_thread_is_closed(place, monkeypatch):
+    """The interpreter shuts down; nobody is to wait for an answer."""
+
+    def start(_thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        open_desk()
+
+    assert list(place.iterdir()) == []
+
+
+def test_desk_that_closes_leaves_the_socket_of_another_process(place):
+    """In another container that shares the folder, a process may have the same number."""
+    open_desk()
+    own(place).unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(own(place)))
+        desk._desk.close()
+
+    assert own(place).exists()
 
 
 def test_socket_of_a_process_that_had_this_number_before_is_replaced(place):
@@ -98,14 +162,32 @@ def test_socket_of_a_process_that_had_this_number_before_is_replaced(place):
 
 
 @pytest.mark.parametrize(
-    "question", [b"\n", b"not json\n", b"[]\n", b'{"samples": "many"}\n', b"x" * 5000, b""]
+    "question",
+    [
+        *(b"\n", b"not json\n", b"[]\n", b"[" * 4096, b"x" * desk.LONGEST),
+        *(b'{"samples": "many"}\n', b'{"samples": Infinity}\n', b'{"samples": null}\n'),
+        *(b'{"target": -1}\n', b'{"target": NaN}\n', b'{"samples": -3}\n'),
+    ],
 )
-def test_nonsense_at_the_desk_does_not_keep_the_next_one_from_an_answer(place, question: bytes):
-    """Who asks for nonsense gets an end, the next one an answer."""
+def test_nonsense_at_the_desk_does_not_keep_the_next_one_from_an_answer(
+    place, caplog, question: bytes
+):
+    """Who asks for nonsense gets an end, the next one an answer; the log has no word of it."""
     open_desk()
     with socket.socket(socket.AF_UNIX) as visitor:
         visitor.connect(str(own(place)))
         visitor.sendall(question)
+        assert visitor.recv(1) == b""
+
+    assert json.loads(ask(own(place)))
+    assert "could not be answered" not in caplog.text
+
+
+def test_visitor_who_leaves_without_a_word_does_not_end_the_desk(place):
+    """The next one is answered."""
+    open_desk()
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.connect(str(own(place)))
 
     assert json.loads(ask(own(place)))
 
@@ -129,6 +211,19 @@ def test_visitor_who_says_nothing_keeps_the_others_waiting_for_a_while_only(plac
         silent.connect(str(own(place)))
 
         assert json.loads(ask(own(place)))
+
+
+def test_visitor_who_says_it_byte_by_byte_keeps_nobody_for_longer(place, monkeypatch):
+    """The patience is for the whole question."""
+    monkeypatch.setattr(desk, "PATIENCE", 0.05)
+    open_desk()
+    pause = threading.Event()
+    with socket.socket(socket.AF_UNIX) as slow:
+        slow.connect(str(own(place)))
+        with pytest.raises(BrokenPipeError):
+            for _ in range(1000):
+                slow.sendall(b"x")
+                pause.wait(0.005)
 
 
 CONNECTS = """

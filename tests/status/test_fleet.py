@@ -14,7 +14,7 @@ from time import monotonic
 
 import pytest
 
-from redis_pool_ext.status import ask_processes
+from redis_pool_ext.status import ask_processes, fleet
 
 from ..support.program import Program
 from ..support.threads import wait_until
@@ -86,6 +86,37 @@ def test_process_that_was_killed_is_not_told_and_its_socket_is_removed(place, ur
 
         assert others() == []
         assert not path.exists()
+
+
+def test_desk_that_is_being_opened_is_not_removed(place, url):
+    """It is bound and does not listen yet; its process is there."""
+    with Program(SERVES, url, "0") as program:
+        path = place / f"{program.pid}.sock"
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as opening:
+            opening.bind(str(path))
+
+            assert others() == []
+            assert path.exists()
+
+
+def test_socket_that_is_no_desk_is_left_alone(place):
+    """In a folder of one's own choice the server's may be, or the application's."""
+    place.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(place / "redis.sock"))
+
+    assert others() == []
+    assert (place / "redis.sock").exists()
+
+
+def test_answer_without_an_end_is_not_read_for_ever(place, monkeypatch):
+    """Nor kept: it would fill the memory of who asks."""
+    monkeypatch.setattr(fleet, "_LONGEST", 1000)
+    with desk_that(place / "7.sock", b"x" * 5000):
+        (told,) = others()
+
+    assert "more than 1000 bytes" in told["error"]
 
 
 def test_process_that_hangs_is_told_as_such_within_the_time(place, url):

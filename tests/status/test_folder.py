@@ -18,6 +18,18 @@ def test_folder_is_of_the_user_where_nothing_is_said(monkeypatch):
     assert folder() == Path(tempfile.gettempdir()) / f"redis_pool_ext-{os.getuid()}"
 
 
+def test_folder_is_named_where_no_file_can_be_written(monkeypatch):
+    """On a read-only disk: a command says where it has looked, and does not fail."""
+
+    def gettempdir():
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(tempfile, "gettempdir", gettempdir)
+
+    assert folder() == Path(f"/tmp/redis_pool_ext-{os.getuid()}")
+
+
 @pytest.mark.parametrize("value", ["off", ""])
 def test_folder_that_is_switched_off_is_none(monkeypatch, value: str):
     """Nobody answers, nobody is asked."""

@@ -17,9 +17,11 @@ import pytest
 
 from redis_pool_ext import AsyncRedisPool, PoolExhaustedError, RedisPool
 from redis_pool_ext.history import Sample
+from redis_pool_ext.status import process_report
 from redis_pool_ext.status import servers as servers_side
 from redis_pool_ext.status.page import PATHS, respond
-from redis_pool_ext.status.page.sums import sum_of_samples
+from redis_pool_ext.status.page import data as data_side
+from redis_pool_ext.status.samples import sum_of_samples
 
 from ..support.threads import spawn, wait_until
 from .neighbour import neighbour
@@ -120,6 +122,7 @@ def test_unknown_path_is_not_found():
         ({"process": "1 or 1"}, "process"),
         ({"process": "-1"}, "process"),
         ({"process": "²"}, "process"),
+        ({"process": "1" * 5000}, "process"),
     ],
 )
 def test_wrong_question_is_refused_with_what_is_expected(query: dict[str, str], word: str):
@@ -252,6 +255,19 @@ def test_process_of_another_project_is_not_shown(pool, url):
     assert [each["pid"] for each in data["processes"]] == [os.getpid()]
     assert data["pools"] == []
     assert "another project" in data["error"]
+
+
+def test_pools_of_another_project_in_a_process_of_this_one_are_not_shown(pool, monkeypatch):
+    """It serves two applications; the staff of one need not know of the other's."""
+    own = process_report(samples=0)
+    theirs = own["pools"][0] | {"alias": "theirs"}
+    process = own["process"] | {"pid": 7, "projects": [*own["process"]["projects"], "another"]}
+    both = own | {"process": process, "pools": [*own["pools"], theirs]}
+    monkeypatch.setattr(data_side, "ask_processes", lambda **_: [both])
+
+    data = numbers(process="7")
+    assert [each["alias"] for each in data["pools"]] == ["default"]
+    assert [each["alias"] for each in data["processes"][0]["pools"]] == ["default"]
 
 
 # -- seen from the server --------------------------------------------------------------------

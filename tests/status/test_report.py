@@ -10,6 +10,7 @@ import pytest
 
 from redis_pool_ext import AsyncRedisPool, ClusterPool, PoolConfig, RedisPool, configure, get_pool
 from redis_pool_ext.config import read_settings
+from redis_pool_ext.report import NOBODY
 from redis_pool_ext.status import process_report, projects
 from redis_pool_ext.status.projects import address_of, announce, identity_of
 
@@ -41,6 +42,25 @@ def test_report_tells_the_numbers_of_the_pool(url):
     assert (told["stats"]["in_use"], told["stats"]["acquired"]) == (1, 1)
     assert [holder["name"] for holder in told["holders"]] == ["a view"]
     assert told["holders"][0]["last_command"] == "PING"
+
+
+def test_holder_without_a_name_hides_nobody(url):
+    """One whose `str()` fails is told as nobody, and the others as they are."""
+
+    class Nameless:
+        def __str__(self) -> str:
+            raise LookupError
+
+    with (
+        RedisPool.from_url(url, alias="of two") as pool,
+        pool.lease(Nameless()) as one,
+        pool.lease("a view") as other,
+    ):
+        one.ping()
+        other.ping()
+        (told,) = [p for p in process_report()["pools"] if p["alias"] == "of two"]
+
+    assert sorted(each["name"] for each in told["holders"]) == sorted([NOBODY, "a view"])
 
 
 def test_report_has_no_credential():

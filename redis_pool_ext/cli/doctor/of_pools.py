@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..totals import pairs_of, totals_of
+from ..totals import groups_by_server, total_of
 from ..words import exhaustion, many
 from ..words import time as said
 from .findings import ERROR, NOTE, OK, WARNING, Finding
@@ -19,10 +19,8 @@ Reports = list[dict[str, Any]]
 def findings_in(reports: Reports, silent: Reports, nobody: str) -> Iterator[Finding]:
     """Yield what there is to say of all processes, then of each pool."""
     yield from _processes(reports, silent, nobody)
-    for total in totals_of(reports):
-        name = (total["alias"], total["server"])
-        pools = [p for _, p in pairs_of(reports) if (p["alias"], p["server"]) == name]
-        yield from _of_pool(total, pools)
+    for group in groups_by_server(reports):
+        yield from _of_pool(total_of(group), group)
 
 
 def _processes(reports: Reports, silent: Reports, nobody: str) -> Iterator[Finding]:

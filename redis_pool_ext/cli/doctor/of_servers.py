@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ...status.clients import clients_by_name
 from ..words import many
 from ..words import time as said
 from .facts import NO_TIME, Facts
@@ -22,6 +23,7 @@ SLOW_COMMAND = 0.1  # seconds; every other client waits meanwhile
 RECENT = 3600.0  # seconds
 FULL = 0.9  # of maxmemory
 NAMES_MAX = 8  # that are told in a sentence
+_NO_NAME = "(no name)"
 
 
 def findings_about(facts: Facts) -> Iterator[Finding]:
@@ -164,12 +166,8 @@ def _clients(facts: Facts) -> Found:
     if facts.clients is None:
         return _unseen(facts, "CLIENT LIST")
     groups: dict[str, Counter[str]] = {}
-    for client in facts.clients:
-        if client.get("id") == str(facts.own_id):
-            continue  # who looks
-        name = client.get("name") or "(no name)"
-        address = client.get("addr", "").rpartition(":")[0] or "a unix socket"
-        groups.setdefault(name, Counter())[address] += 1
+    for (name, address), count in clients_by_name(facts.clients, facts.own_id).items():
+        groups.setdefault(name or _NO_NAME, Counter())[address] += count
     counts = Counter({name: sum(addresses.values()) for name, addresses in groups.items()})
     numbers = {
         "connections": sum(counts.values()),
@@ -184,7 +182,7 @@ def _clients(facts: Facts) -> Found:
     text += f": {', '.join(listed)}" if listed else ""
     text += f" and {many(more, 'other name')}" if more > 0 else ""
     named = all(config.options.get("client_name") for config in facts.need.configs)
-    if "(no name)" in groups and not named:
+    if _NO_NAME in groups and not named:
         way_out = "set client_name in OPTIONS: CLIENT LIST then tells whose they are"
         return NOTE, text, way_out, numbers
     return OK, text, None, numbers

@@ -9,7 +9,8 @@ from typing import Any
 from ...history import SECONDS
 from ..fleet import ask_processes
 from ..report import process_report
-from .sums import in_sum
+from ..samples import sum_of_samples
+from ..sums import groups_of, sum_of
 
 __all__ = ["status"]
 
@@ -34,7 +35,7 @@ def status(which: str, since: float) -> dict[str, Any]:
         samples=0 if which == "this" else samples, timeout=_PATIENCE, this_one=False
     )
     since = max(since, this["at"] - SECONDS)
-    reports = [this, *(each for each in others if _is_related(this, each))]
+    reports = [this, *(_as_far_as_ours(this, each) for each in others if _is_related(this, each))]
     shown, error = _chosen(reports, which)
     return {
         "format": this["format"],
@@ -44,7 +45,7 @@ def status(which: str, since: float) -> dict[str, Any]:
         "shown": which if which == "all" else int(which if which != "this" else _pid(this)),
         "error": error,
         "processes": [_brief(each) for each in sorted(reports, key=_pid)],
-        "pools": [_newer(pool, since) for pool in in_sum(shown)],
+        "pools": [_pool(group, since) for group in groups_of(shown)],
     }
 
 
@@ -61,6 +62,19 @@ def _is_related(this: Report, other: Report) -> bool:
     """
     ours = set(this["process"]["projects"])
     return "error" in other or not ours.isdisjoint(other["process"]["projects"])
+
+
+def _as_far_as_ours(this: Report, other: Report) -> Report:
+    """Leave out the pools of other projects that a process serves beside this one's.
+
+    Known as ours are those that this process has made.
+    """
+    if "error" in other or set(other["process"]["projects"]) <= set(this["process"]["projects"]):
+        return other
+    ours = {(pool["alias"], pool["server"]) for pool in this["pools"]}
+    return other | {
+        "pools": [pool for pool in other["pools"] if (pool["alias"], pool["server"]) in ours]
+    }
 
 
 def _chosen(reports: list[Report], which: str) -> tuple[list[Report], str | None]:
@@ -88,8 +102,9 @@ def _sizes(pool: dict[str, Any]) -> dict[str, Any]:
     return {"alias": pool["alias"], "kind": pool["kind"], **{name: stats[name] for name in names}}
 
 
-def _newer(pool: dict[str, Any], since: float) -> dict[str, Any]:
-    return pool | {"samples": [each for each in pool["samples"] if each["at"] > since]}
+def _pool(group: list[dict[str, Any]], since: float) -> dict[str, Any]:
+    samples = sum_of_samples([each["samples"] for each in group])
+    return sum_of(group) | {"samples": [each for each in samples if each["at"] > since]}
 
 
 def _pid(report: Report) -> int:

@@ -91,7 +91,7 @@ def _show_status(query: Query) -> Response:
     if since is None:
         return _text(400, "since: a number of seconds since the epoch is expected\n")
     process = query.get("process", "this")
-    if process not in {"this", "all"} and not process.isdecimal():
+    if process not in {"this", "all"} and not (process.isdecimal() and len(process) < 20):
         return _text(400, "process: this, all or a process id is expected\n")
     return _json(status(process, since))
 
