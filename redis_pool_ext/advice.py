@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .sizing import LATE, Load, late_share, levels_of, smallest_size, variation_of
 
 if TYPE_CHECKING:
-    from .history import Window
+    from .samples import Window
 
 __all__ = ["TARGET", "Advice", "advise"]
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from . import housekeeper
 from .advice import TARGET, Advice, advise
-from .history import SECONDS, History, Sample, Window, kind_of
+from .history import SECONDS, History, kind_of
 from .records import HELD, IDLE, Slot
 from .report import NOBODY
 from .returning import Returning
+from .samples import Sample, Window
 from .stats import PoolStats
 
 __all__ = ["Holder", "Looking"]

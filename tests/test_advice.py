@@ -10,7 +10,7 @@ import pytest
 
 from redis_pool_ext.advice import advise
 from redis_pool_ext.histogram import NOTHING, Histogram
-from redis_pool_ext.history import Window
+from redis_pool_ext.samples import Window
 
 
 def window(**facts: Any) -> Window:
