@@ -94,7 +94,10 @@ class Looking(Returning):
             return last > max(since, ledger.doubted_at)
 
     def advice(self, target: float = TARGET) -> Advice:
-        """Say which `max_connections` would let 99 of 100 wait for at most `target` seconds."""
+        """Say which `max_connections` would let 99 of 100 wait for at most `target` seconds.
+
+        Raises `ValueError` for a `target` below 0, or without end.
+        """
         window = self.window(SECONDS)
         return advise(window, self.max_connections, target=target, shares=self.shares())
 
