@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .sizing import LATE, Load, late_share, levels_of, smallest_size, variation_of
 
 if TYPE_CHECKING:
-    from .history import Window
+    from .samples import Window
 
 __all__ = ["TARGET", "Advice", "advise"]
 
@@ -61,7 +62,12 @@ def advise(
     target: float = TARGET,
     shares: Mapping[str, float] | None = None,
 ) -> Advice:
-    """Say which size is right for what `window` shows of a pool of `max_connections`."""
+    """Say which size is right for what `window` shows of a pool of `max_connections`.
+
+    Raises `ValueError` for a `target` (seconds) that nobody can wait for.
+    """
+    if not 0 <= target < math.inf:
+        raise ValueError(f"target is a number of seconds, 0 or more, not {target!r}")
     if (
         window.seconds < _SECONDS_AT_LEAST
         or window.arrivals < _REQUESTS_AT_LEAST

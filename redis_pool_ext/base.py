@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from . import bygone
 from .config import PoolConfig, check_connection_arguments, check_pool_arguments
 from .credentials import take_password_from
-from .forks import in_child
+from .forks import getpid, in_child
 from .history import History
 from .interface import PoolInterface
 from .ledger import Ledger
@@ -202,6 +202,7 @@ def every_pool() -> list[PoolBase]:
 
 @on_change
 def _heed_observers() -> None:
+    getpid()  # in a child that nobody told of its fork, their locks may be locked
     for pool in every_pool():
         pool.heed_observers()
 

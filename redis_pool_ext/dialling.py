@@ -104,14 +104,18 @@ class Dialling(Waiting, Outcomes):
 
     def _is_alive(self, connection: GuardedConnection, deadline: Deadline) -> bool:
         """Look at an idle connection; ask the server, too, where a look is not enough."""
-        if not self._is_lendable(connection) or not looks_alive(connection):
-            return False
-        if not self._is_in_doubt(connection):
-            return True
         assert connection.slot is not None
         last_used = connection.slot.idle_since
-        patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
-        if answers(connection, Deadline(patience)):
-            return True
+        try:
+            if not self._is_lendable(connection) or not looks_alive(connection):
+                return False
+            if not self._is_in_doubt(connection):
+                return True
+            patience = min(deadline.remaining() / 2, ANSWER_WITHIN)
+            if answers(connection, Deadline(patience)):
+                return True
+        except BaseException:  # of a signal handler, or gevent's timeout
+            self._abandon(connection)
+            raise
         self._speaks_for_others(last_used, patience)
         return False

@@ -22,6 +22,10 @@ __all__ = ["beside_observer", "look_after", "observe"]
 
 logger = logging.getLogger("redis_pool_ext")
 
+# Seconds between two rounds at least, or a thousand pools, each due at a moment of its own, would
+# be looked through a thousand times in each fifth of a second.
+_BREATH = 0.02
+
 
 class House(Protocol):
     """What a thread that goes round asks of each pool, or of its history."""
@@ -105,7 +109,7 @@ class _Housekeeper:
             if not moments:
                 self._thread = None
                 return None
-            return max(0.0, min(moments) - monotonic())
+            return max(_BREATH, min(moments) - monotonic())
 
     def _go_round(self) -> None:
         for pool in self._due():

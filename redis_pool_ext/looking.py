@@ -8,9 +8,10 @@ from typing import Any
 
 from . import housekeeper
 from .advice import TARGET, Advice, advise
-from .history import SECONDS, History, Sample, Window, kind_of, name_of
+from .history import SECONDS, History, kind_of, name_of
 from .records import HELD, IDLE, Slot
 from .returning import Returning
+from .samples import Sample, Window
 from .stats import PoolStats
 
 __all__ = ["Holder", "Looking"]
@@ -92,7 +93,10 @@ class Looking(Returning):
             return last > max(since, ledger.doubted_at)
 
     def advice(self, target: float = TARGET) -> Advice:
-        """Say which `max_connections` would let 99 of 100 wait for at most `target` seconds."""
+        """Say which `max_connections` would let 99 of 100 wait for at most `target` seconds.
+
+        Raises `ValueError` for a `target` below 0, or without end.
+        """
         window = self.window(SECONDS)
         return advise(window, self.max_connections, target=target, shares=self.shares())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from . import refusals
 from .deadline import Deadline
@@ -12,6 +12,9 @@ from .errors import LeaseError, RedisPoolError
 from .records import Refusal, Slot, SlotState, Waiter
 from .report import holders
 from .telling import Telling
+
+if TYPE_CHECKING:
+    from .account import Account
 
 __all__ = ["Queueing"]
 
@@ -96,9 +99,21 @@ class Queueing(Telling):
         if isinstance(gift, Slot):
             self._free(gift, end="cancelled")
         elif gift is not None:
-            self.take_back(gift)
+            self._pass_on(gift)
         else:
             self._count_end("cancelled")
+
+    def _pass_on(self, connection: Account) -> None:
+        """Give back what its taker never came to use: it was neither acquired nor held."""
+        slot = connection.slot
+        if slot is None or connection.is_inherited or self._lock._is_owned():  # type: ignore[attr-defined]
+            self.take_back(connection)
+            return
+        with self._lock:
+            self._ledger.counters.add_end("cancelled")
+            if not self._ledger.is_lost(slot):
+                self._ledger.counters.acquired -= 1  # counted as it was given
+        self._take_in(connection, slot, connection.dirt())
 
     def _refuse(self, waiter: Waiter) -> NoReturn:
         """Count a caller who was given nothing, and raise why."""

@@ -52,13 +52,15 @@ class Waiting(Queueing):
         more seldom.
         """
         now = began
-        while now < deadline.at:
-            left, pause = deadline.at - now, self._pause()
-            if waiter.wake.acquire(True, pause if pause < left else left):
-                break
-            self._look_for_who_waits()
-            now = monotonic()
-        self._count_wait(waiter, monotonic() - began)
+        try:
+            while now < deadline.at:
+                left, pause = deadline.at - now, self._pause()
+                if waiter.wake.acquire(True, pause if pause < left else left):
+                    break
+                self._look_for_who_waits()
+                now = monotonic()
+        finally:  # also for one whom an exception takes out of the queue
+            self._count_wait(waiter, monotonic() - began)
 
     def _pause(self) -> float:
         """Return the seconds until a waiter's next look."""

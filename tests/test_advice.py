@@ -10,7 +10,7 @@ import pytest
 
 from redis_pool_ext.advice import advise
 from redis_pool_ext.histogram import NOTHING, Histogram
-from redis_pool_ext.history import Window
+from redis_pool_ext.samples import Window
 
 
 def window(**facts: Any) -> Window:
@@ -111,3 +111,31 @@ def test_advice_becomes_json():
 
     assert plain["offered"] == pytest.approx(4.0, abs=0.01)
     assert plain["arrivals_per_second"] == 100.0
+
+
+@pytest.mark.parametrize("target", [-0.01, float("nan"), float("inf")])
+def test_target_that_is_no_wait_is_refused(target: float):
+    """With nan every size would do, and the smallest be advised."""
+    with pytest.raises(ValueError, match=r"target is a number of seconds, 0 or more, not "):
+        advise(window(), 16, target=target)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"holds": Histogram.from_times([0.0] * 6000)},
+        {"holds": Histogram.from_times([500.0] * 6000)},
+        {"dispersion": 0.0},
+        {"peakedness": 0.0, "waited": 6000},
+        {"arrivals_by_second": (0.0,) * 60},
+        {"peak": 0, "longest_queue": 0, "acquired": 0, "refused": 6000},
+    ],
+    ids=["no holds", "holds of minutes", "in step", "all wait", "no arrivals", "all refused"],
+)
+def test_odd_window_has_a_size_all_the_same(facts: dict[str, Any]):
+    """Clocks jump, and loads are what they are; nobody who looks at a pool gets an error."""
+    advice = advise(window(**facts), 16)
+
+    assert advice.size is not None
+    assert advice.size >= 1
+    assert "nan" not in json.dumps(advice.as_dict()).lower()

@@ -14,8 +14,9 @@ import redis
 
 from redis_pool_ext import RedisPool, history, housekeeper
 from redis_pool_ext.histogram import NOTHING, Histogram
-from redis_pool_ext.history import History, Sample, Window, kind_of
+from redis_pool_ext.history import History, kind_of
 from redis_pool_ext.report import NOBODY
+from redis_pool_ext.samples import Sample, Window
 
 from .support.clock_ahead import Clock
 from .support.forks import in_child
@@ -144,6 +145,27 @@ class TestSamples:
         pool.history.keep_house()
 
         assert second(pool, clock).waits is second(pool, clock).holds is NOTHING
+
+    def test_first_look_leaves_to_the_pool_what_it_has_to_do(self, pool, monkeypatch):
+        """The observer only reads: what finalizers have left behind is not for its thread."""
+        with monkeypatch.context() as patched:
+            patched.setattr(pool, "_settle", lambda: pytest.fail("settled by the observer"))
+            pool.history.keep_house()
+
+    def test_follower_that_fails_is_logged_once(self, pool, clock, monkeypatch, caplog):
+        """Of each pool and second it would be a flood; the samples are taken all the same."""
+
+        def follow() -> None:
+            raise OSError("no space left on device")
+
+        monkeypatch.setattr(history, "_followers", [follow])
+        monkeypatch.setattr(history, "_failing", [])
+        pool.history.keep_house()
+        for _ in range(3):
+            second(pool, clock)
+
+        assert len(pool.samples()) == 3
+        assert len(caplog.records) == 1
 
     def test_samples_become_json(self, pool, clock):
         """For pages and commands."""
@@ -300,6 +322,16 @@ class TestObserver:
             pool.release(pool.get_connection())
 
             assert pool.history not in housekeeper._observer._rounds
+
+    def test_many_pools_share_a_round(self, monkeypatch):
+        """However many moments they are due at, the thread goes round a few times a second."""
+        pools = [RedisPool(StubConnection) for _ in range(50)]
+        keeper = housekeeper._Housekeeper("of many")
+        monkeypatch.setattr(keeper, "_start", lambda: None)
+        for pool in pools:
+            keeper.add(pool.history, 0.0)  # all of them are due
+
+        assert keeper._pause() == pytest.approx(housekeeper._BREATH)
 
     def test_it_keeps_no_pool_alive(self, monkeypatch):
         """A pool that is dropped is collected, history and all."""

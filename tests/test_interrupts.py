@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from redis_pool_ext import RedisPool
+from redis_pool_ext import RedisPool, dialling
 
 from .support.proxy import FaultyProxy
 
@@ -85,3 +85,34 @@ def test_alarm_in_the_queue_leaves_the_queue(url):
         assert (stats.waiting, stats.cancelled) == (0, 1)
         pool.release(kept)
         assert pool.stats().idle == 1
+
+
+def test_alarm_in_the_queue_counts_the_wait_up_to_it(url):
+    """Who gave up after a while has waited for that while, and not for nothing."""
+    with RedisPool.from_url(url, max_connections=1, timeout=10) as pool:
+        kept = pool.get_connection()
+        with alarm_in(0.05), pytest.raises(Alarm):
+            pool.get_connection()
+        pool.release(kept)
+        stats = pool.stats()
+
+    assert stats.waited == 1
+    assert 0.01 < stats.wait_seconds == stats.wait_seconds_max
+    assert stats.waits.total == stats.acquired + stats.refused == 2
+
+
+def test_alarm_as_an_idle_connection_is_asked_ends_as_cancelled(url, monkeypatch):
+    """Its request is counted as one that got nothing; nothing was acquired, and nothing lost."""
+
+    def struck(*_args: object) -> bool:
+        raise Alarm
+
+    with RedisPool.from_url(url, max_connections=1, validate_after=0.0) as pool:
+        pool.release(pool.get_connection())
+        monkeypatch.setattr(dialling, "answers", struck)
+        with pytest.raises(Alarm):
+            pool.get_connection()
+        stats = pool.stats()
+
+    assert (stats.acquired, stats.released, stats.cancelled) == (1, 1, 1)
+    assert stats.discarded == {"stale": 1}

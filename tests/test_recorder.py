@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -324,3 +325,13 @@ def test_recorded_command_still_takes_the_short_way(pool, monkeypatch):
         pool_of_one._used_at = float("inf")  # just now
         client.get("key")
     assert told(seen) == [("PING", ""), ("GET", "key")]
+
+
+def test_command_that_ends_in_another_context_is_recorded_all_the_same():
+    """A task that is dropped in the middle of it is finished by whoever collects it."""
+    seen = Recording()
+    command = recorder._timed(seen, "BLPOP", "jobs")
+    copy_context().run(command.__enter__)
+    command.__exit__(None, None, None)
+
+    assert [each.name for each in seen.commands] == ["BLPOP"]

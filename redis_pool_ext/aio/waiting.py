@@ -59,9 +59,9 @@ class AsyncWaiting(Queueing):
         self._look_now_and_then(loop)
         try:
             await bell.wait()
-        finally:
+        finally:  # also for one that is cancelled
             alarm.cancel()
-        self._count_wait(waiter, monotonic() - began)
+            self._count_wait(waiter, monotonic() - began)
 
     def _look_now_and_then(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look at what nobody was woken for, as long as somebody waits."""

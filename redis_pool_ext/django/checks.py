@@ -66,7 +66,7 @@ def check_pools(**_: Any) -> list[CheckMessage]:
 
 def check_middleware(**_: Any) -> list[CheckMessage]:
     """Report what keeps `request.redis` from working as it should."""
-    listed = [(path, _ancestry(path)) for path in settings.MIDDLEWARE]
+    listed = [(path, _ancestry(path)) for path in _middleware()]
     ours = next((n for n, (_, classes) in enumerate(listed) if OURS in classes), None)
     if ours is None:
         return []
@@ -79,7 +79,7 @@ def check_caches(**_: Any) -> list[CheckMessage]:
     """Report what is wrong with those of `CACHES` that are ours."""
     pools = getattr(settings, SETTING, None)
     problems: list[Problem] = []
-    for alias, entry in settings.CACHES.items():
+    for alias, entry in _caches().items():
         if _is_ours(entry):
             problems += find_problems_of_cache(alias, entry) or _no_pool(alias, entry, pools)
     return list(map(_error, problems))
@@ -88,7 +88,7 @@ def check_caches(**_: Any) -> list[CheckMessage]:
 def check_sessions(**_: Any) -> list[CheckMessage]:
     """Report an engine that takes a cache without a connection for an empty one."""
     is_djangos = settings.SESSION_ENGINE == _DJANGOS_ENGINE
-    entry = settings.CACHES.get(settings.SESSION_CACHE_ALIAS, {})
+    entry = _caches().get(str(settings.SESSION_CACHE_ALIAS), {})
     if not (is_djangos and _has_sessions() and (_is_ours(entry) or _is_on_our_pool(entry))):
         return []
     return [
@@ -130,12 +130,19 @@ def check_timing(**_: Any) -> list[CheckMessage]:
 
 
 def _has_sessions() -> bool:
-    return any(_SESSIONS in _ancestry(path) for path in settings.MIDDLEWARE)
+    return any(_SESSIONS in _ancestry(path) for path in _middleware())
+
+
+def _caches() -> dict[str, Mapping[str, Any]]:
+    """Return the entries that can be read; Django says what is wrong with the rest."""
+    caches = settings.CACHES
+    entries = caches.items() if isinstance(caches, Mapping) else ()
+    return {alias: entry for alias, entry in entries if isinstance(entry, Mapping)}
 
 
 def _is_ours(entry: Mapping[str, Any]) -> bool:
     try:
-        backend = import_string(entry.get("BACKEND", ""))
+        backend = import_string(str(entry.get("BACKEND", "")))
     except ImportError:
         return False  # Django says so, when the cache is first used
     return isinstance(backend, type) and issubclass(backend, RedisPoolCache)
@@ -144,8 +151,10 @@ def _is_ours(entry: Mapping[str, Any]) -> bool:
 def _is_on_our_pool(entry: Mapping[str, Any]) -> bool:
     """Tell of a cache of django-redis that has its clients from us."""
     everywhere = getattr(settings, "DJANGO_REDIS_CONNECTION_FACTORY", None)
-    factory = entry.get("OPTIONS", {}).get("CONNECTION_FACTORY") or everywhere
-    return factory == _FACTORY and entry.get("BACKEND", "").startswith("django_redis.")
+    options = entry.get("OPTIONS")
+    own = options.get("CONNECTION_FACTORY") if isinstance(options, Mapping) else None
+    backend = str(entry.get("BACKEND", ""))
+    return (own or everywhere) == _FACTORY and backend.startswith("django_redis.")
 
 
 def _no_pool(alias: str, entry: Mapping[str, Any], pools: object) -> list[Problem]:
@@ -155,6 +164,13 @@ def _no_pool(alias: str, entry: Mapping[str, Any], pools: object) -> list[Proble
     path = f"CACHES[{alias!r}]['LOCATION']"
     hint = f"known are {', '.join(sorted(map(str, pools)))}{did_you_mean(name, pools)}"
     return [Problem("E011", path, f"{name!r} is no entry of {SETTING}", hint)]
+
+
+def _middleware() -> list[str]:
+    """Return what is listed, as far as it can be read; Django says what is wrong with the rest."""
+    listed = settings.MIDDLEWARE
+    is_list = isinstance(listed, list | tuple)
+    return [each for each in listed if isinstance(each, str)] if is_list else []
 
 
 def _ancestry(path: str) -> set[str]:

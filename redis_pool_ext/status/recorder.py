@@ -84,14 +84,14 @@ def _many(pipeline: Any, _args: tuple[Any, ...]) -> tuple[str, str]:
 @contextmanager
 def _timed(recording: Recording, name: str, argument: str) -> Iterator[None]:
     command, began = Command(name, argument, 0.0), monotonic()
-    token = _is_inside.set(True)
+    _is_inside.set(True)  # only who is not inside comes here
     try:
         yield
     except BaseException as error:
         command.error = type(error).__name__
         raise
     finally:
-        _is_inside.reset(token)
+        _is_inside.set(False)  # not reset(): a task that is dropped ends in another context
         command.seconds = monotonic() - began
         recording.add(command)
 
@@ -128,32 +128,32 @@ def _aheard(original: Any, describe: Describe) -> Any:
 # -- connections ---------------------------------------------------------------------------
 
 
-def _note_taking(
-    pool: Any, began: float, connection: Any = None, error: BaseException | None = None
-) -> None:
-    recording, now = _current.get(), monotonic()
-    if recording is None:
-        return
-    reason = None if error is None else type(error).__name__
-    taking = Taking(pool.alias, now - began, now, error=reason)
-    recording.add(taking)
-    if connection is not None:
-        vars(connection)[_MARK] = taking
+@contextmanager
+def _noted(recording: Recording, pool: Any) -> Iterator[list[Any]]:
+    """Record how long it takes to get the connection that is put into the list, or why none is."""
+    began, got, error = monotonic(), list[Any](), None
+    try:
+        yield got
+    except BaseException as reason:
+        error = type(reason).__name__
+        raise
+    finally:
+        now = monotonic()
+        taking = Taking(pool.alias, now - began, now, error=error)
+        recording.add(taking)
+        for connection in got:
+            vars(connection)[_MARK] = taking
 
 
 def _taking(original: Any) -> Any:
     @wraps(original)
     def get_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _current.get() is None:
+        recording = _current.get()
+        if recording is None:
             return original(self, *args, **kwargs)
-        began = monotonic()
-        try:
-            connection = original(self, *args, **kwargs)
-        except BaseException as error:
-            _note_taking(self, began, error=error)
-            raise
-        _note_taking(self, began, connection)
-        return connection
+        with _noted(recording, self) as got:
+            got.append(original(self, *args, **kwargs))
+        return got[0]
 
     return get_connection
 
@@ -161,16 +161,12 @@ def _taking(original: Any) -> Any:
 def _ataking(original: Any) -> Any:
     @wraps(original)
     async def get_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _current.get() is None:
+        recording = _current.get()
+        if recording is None:
             return await original(self, *args, **kwargs)
-        began = monotonic()
-        try:
-            connection = await original(self, *args, **kwargs)
-        except BaseException as error:
-            _note_taking(self, began, error=error)
-            raise
-        _note_taking(self, began, connection)
-        return connection
+        with _noted(recording, self) as got:
+            got.append(await original(self, *args, **kwargs))
+        return got[0]
 
     return get_connection
 

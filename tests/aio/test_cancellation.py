@@ -170,6 +170,34 @@ async def test_cancelled_while_it_queues_passes_its_turn_on(url: str, when: When
         await assert_whole(pool)
 
 
+async def test_cancelled_after_a_wait_counts_that_wait(url: str):
+    """Who gave up after a while has waited for that while, and not for nothing."""
+    async with pool_of(url, max_connections=1) as pool:
+        kept = await pool.get_connection()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.get_connection(), 0.05)
+        await pool.release(kept)
+        stats = pool.stats()
+
+    assert (stats.waited, stats.cancelled) == (1, 1)
+    assert 0.01 < stats.wait_seconds == stats.wait_seconds_max
+    assert stats.waits.total == stats.acquired + stats.refused == 2
+
+
+async def test_cancelled_as_it_is_served_has_acquired_nothing(url: str):
+    """Its request ends as cancelled alone; the connection was neither taken nor held."""
+    async with pool_of(url, max_connections=1) as pool:
+        kept = await pool.get_connection()
+        struck = start(pool.get_connection())
+        await wait_until(lambda: pool.stats().waiting == 1)
+        await pool.release(kept)  # which gives it to the one that waits
+        struck.cancel()
+        await asyncio.wait([struck])
+        stats = pool.stats()
+
+    assert (stats.acquired, stats.released, stats.cancelled, stats.idle) == (1, 1, 1, 1)
+
+
 @WHEN
 async def test_lease_survives_a_cancelled_command(url: str, when: When):
     """The task catches it, and goes on with the lease: on a new connection, if need be."""

@@ -100,6 +100,7 @@ def found_in_caches(settings: Any, **entry: Any) -> list[Any]:
         ({"LOCATION": "report"}, "['LOCATION']: 'report' is no entry of", "mean 'reports'?"),
         ({"LOCATION": URL}, "['LOCATION']: 'redis://***@localhost", "name an entry of REDIS_POOLS"),
         ({"OPTIONS": {"SERIALISER": 1}}, "['OPTIONS']['SERIALISER']: is not", "'SERIALIZER'?"),
+        ({"OPTIONS": None}, "['OPTIONS']: None is not a mapping", "leave it out"),
     ],
 )
 def test_wrong_cache_is_reported(
@@ -224,3 +225,29 @@ def test_middleware_that_is_listed_twice_is_a_warning(settings: Any) -> None:
     [problem] = run_checks(tags=[TAG])
     assert (type(problem), problem.id) == (Warning, "redis_pool_ext.W007")
     assert DERIVED in problem.msg
+
+
+@pytest.mark.parametrize("odd", [None, 0, b"x", [], [None], {"default": None}], ids=repr)
+@pytest.mark.parametrize(
+    "settings_with",
+    [
+        lambda odd: {"MIDDLEWARE": odd},
+        lambda odd: {"MIDDLEWARE": [odd, SESSIONS]},
+        lambda odd: {"CACHES": {"default": odd}},
+        lambda odd: {"CACHES": {"default": {"BACKEND": odd}}},
+        lambda odd: {"CACHES": {"default": {"BACKEND": CACHE, "LOCATION": odd}}},
+        lambda odd: {"CACHES": {"default": {"BACKEND": CACHE, "OPTIONS": odd}}},
+        lambda odd: {"SESSION_CACHE_ALIAS": odd},
+        lambda odd: {"REDIS_POOL_HEALTH": odd},
+        lambda odd: {"REDIS_POOL_THREADS": odd},
+        lambda odd: {"REDIS_POOL_SERVER_TIMING": odd},
+    ],
+)
+def test_setting_of_an_odd_type_stops_no_check(settings: Any, odd: Any, settings_with: Any) -> None:
+    """What is not ours Django reports, or whoever needs it; the other checks go on."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+    settings.MIDDLEWARE = [SESSIONS]
+    for name, value in settings_with(odd).items():
+        setattr(settings, name, value)
+
+    assert isinstance(run_checks(tags=[TAG], include_deployment_checks=True), list)

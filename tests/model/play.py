@@ -156,7 +156,9 @@ class Play:
 
     def _look_at_counters(self, stats: PoolStats) -> None:
         assert ended(stats) == self.started, stats
-        assert 0 <= stats.acquired - self.ends["served"] <= self.ends["Strike"], stats
+        assert stats.acquired == self.ends["served"], stats
+        assert stats.waits.total == self.started, stats
+        assert stats.released == stats.acquired - self.dropped, stats
         assert stats.discarded.get("lost", 0) == self.dropped, stats
 
     def _take_all(self) -> None:

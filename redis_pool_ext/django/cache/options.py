@@ -65,7 +65,11 @@ class _Reader:
         self.problems: list[Problem] = []
         self._entry = entry
 
-    def read(self, location: object, options: Mapping[str, Any]) -> Options:
+    def read(self, location: object, options: object) -> Options:
+        if not isinstance(options, Mapping):
+            hint = "give one, as in {'SERIALIZER': 'json'}, or leave it out"
+            self._add("['OPTIONS']", f"{shown(options)} is not a mapping", hint)
+            options = {}
         for name in options:
             if name not in KNOWN:
                 self._add(f"['OPTIONS'][{shown(name)}]", "is not an option", _meant(name))
