@@ -41,7 +41,7 @@ def report():
 for _ in range(2):
     threading.Thread(target=report, daemon=True).start()
 both.wait(20)
-while not pool.samples():  # what is refused before the first look is in none of them
+while pool.history._before is None:  # what is refused before the first look is in no sample
     threading.Event().wait(0.01)
 with suppress(ConnectionPoolTimeoutError):
     pool.timeout = 0.01

@@ -25,11 +25,19 @@ def own(place: Path) -> Path:
     return place / f"{os.getpid()}.sock"
 
 
+def has_reached(visitor: socket.socket, path: Path) -> bool:
+    try:
+        visitor.connect(str(path))
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def ask(path: Path, question: bytes = b"{}\n") -> bytes:
     """Return what is said at a desk."""
     with socket.socket(socket.AF_UNIX) as visitor:
         visitor.settimeout(20)
-        visitor.connect(str(path))
+        wait_until(lambda: has_reached(visitor, path))  # bound a moment before it listens
         visitor.sendall(question)
         return b"".join(iter(lambda: visitor.recv(65536), b""))
 
