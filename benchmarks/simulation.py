@@ -81,17 +81,14 @@ def late_share(visits: Sequence[Visit], target: float) -> float:
     return sum(visit.wait > target for visit in visits) / len(visits)
 
 
-def fewest(late: Callable[[int], bool], more_than: int = 0) -> int:
-    """Return the smallest size that is not `late`, by trying; `more_than` that are."""
-    low, high = more_than, more_than + 1
+def fewest(late: Callable[[int], bool], guess: int = 1) -> int:
+    """Return the smallest size that is not `late`, by trying; a good `guess` saves tries."""
+    high = max(guess, 1)
     while late(high):
-        low, high = high, high + max(1, high // 2)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if late(middle):
-            low = middle
-        else:
-            high = middle
+        high += max(1, high // 8)
+    low = high - 1
+    while low and not late(low):
+        high, low = low, low - 1
     return high
 
 

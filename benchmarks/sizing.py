@@ -30,6 +30,7 @@ SEED = 8
 TARGET = 0.02  # seconds that 99 of 100 may wait at most
 SIMULATED, REAL = "simulated, 5 minutes", "real: threads, leases, a server"
 _THREADS = 64
+_REAL_SECONDS = 30
 
 
 class Trial(NamedTuple):
@@ -41,11 +42,17 @@ class Trial(NamedTuple):
 
 def measure(effort: Effort) -> Result:
     """Try sizes with each load, and compare what is advised at each with the smallest that does."""
-    rows = [each for load in _loads(300) for each in _rows(SIMULATED, load, _simulated(load, 300))]
+    rows = []
+    for load in _loads(300):
+        trial = _simulated(load, 300)
+        rows += _rows(SIMULATED, load, trial, _smallest(trial, load))
     if effort.factor >= 1:
         with EmbeddedRedis() as server:
-            for load in _loads(40, gently=True):
-                rows += _rows(REAL, load, _real(load, server.url))
+            for load in _loads(_REAL_SECONDS, gently=True):
+                # On paper first: each try here takes its time.
+                guess = _smallest(_simulated(load, _REAL_SECONDS), load)
+                trial = _real(load, server.url)
+                rows += _rows(REAL, load, trial, _smallest(trial, load, guess))
     worst = max(abs(each.values["off by"]) for each in rows)
     return Result(
         "sizing",
@@ -81,12 +88,18 @@ def _loads(seconds: int, *, gently: bool = False) -> list[Load]:
     ]
 
 
-def _rows(group: str, load: Load, trial: Callable[[int], Trial]) -> list[Row]:
+def _smallest(trial: Callable[[int], Trial], load: Load, guess: int = 0) -> int:
     # Fewer than are out on average are never enough, and take long to show it.
-    offered = sum(load.holds) / load.arrivals[-1]
-    smallest = fewest(lambda size: trial(size).late > LATE, more_than=int(offered))
+    return fewest(lambda size: trial(size).late > LATE, max(guess, _in_use(load) + 1))
+
+
+def _in_use(load: Load) -> int:
+    return int(sum(load.holds) / load.arrivals[-1])
+
+
+def _rows(group: str, load: Load, trial: Callable[[int], Trial], smallest: int) -> list[Row]:
     rows = []
-    for size in (2 * smallest, smallest, max(int(offered) + 1, round(0.7 * smallest))):
+    for size in (2 * smallest, smallest, max(_in_use(load) + 1, round(0.7 * smallest))):
         advice = trial(size).advice
         values = {
             "offered": advice.offered,
