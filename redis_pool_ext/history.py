@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .records import Slot
     from .stats import PoolStats
 
-__all__ = ["SECONDS", "History", "follow_samples", "kind_of"]
+__all__ = ["SECONDS", "History", "follow_samples", "kind_of", "name_of"]
 
 logger = logging.getLogger("redis_pool_ext")
 
@@ -181,17 +181,16 @@ def kind_of(holder: object) -> str:
 
     A holder may have a `kind` for that; else it is what reports call it.
     """
-    if holder is None:
-        return NOBODY
-    with suppress(Exception):  # a request's own properties, while it goes on elsewhere
-        return str(getattr(holder, "kind", holder))
-    return NOBODY
+    return _told(lambda: getattr(holder, "kind", holder))
 
 
 def name_of(holder: object) -> str:
     """Return what reports call a holder; a name that cannot be told hides nobody else's."""
-    if holder is None:
-        return NOBODY
-    with suppress(Exception):
-        return str(holder)
+    return _told(lambda: holder)
+
+
+def _told(find: Callable[[], object]) -> str:
+    with suppress(Exception):  # a request's own properties, while it goes on elsewhere
+        found = find()
+        return NOBODY if found is None else str(found)
     return NOBODY

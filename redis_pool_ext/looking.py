@@ -119,5 +119,5 @@ class Looking(Returning):
         return stats, len(used)
 
     def _observe(self) -> None:
-        """See that somebody looks, now that there is a connection."""
+        """See that somebody looks, now that there is a first dial."""
         housekeeper.observe(self.history)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -19,6 +17,7 @@ import pytest
 
 from ..support.program import ROOT
 from ..support.threads import spawn, wait_until
+from ..support.unix_http import fetch
 
 WORKERS, THREADS = 2, 4
 
@@ -31,17 +30,7 @@ class Site:
 
     def get(self, target: str) -> int:
         """Return the status of the answer, read to its end."""
-        connection = http.client.HTTPConnection("localhost", timeout=30)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        try:
-            connection.sock.settimeout(30)
-            connection.sock.connect(str(self.path))
-            connection.request("GET", target)
-            answer = connection.getresponse()
-            answer.read()
-            return answer.status
-        finally:
-            connection.close()
+        return fetch(self.path, target, timeout=30)[0]
 
     def get_many(self, target: str, count: int) -> Counter[int]:
         """Ask from twelve threads; return how often each status was the answer."""

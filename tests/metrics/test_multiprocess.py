@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from ..support.threads import spawn, wait_until
+from ..support.unix_http import fetch
 from .readers import Key, samples
 
 ROOT = Path(__file__).parents[2]
@@ -32,18 +32,9 @@ class Served:
         self.process, self.path, self.asked = process, path, asked
 
     def get(self, url: str) -> bytes:
-        connection = http.client.HTTPConnection("localhost", timeout=20)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        try:
-            connection.sock.settimeout(20)
-            connection.sock.connect(str(self.path))
-            connection.request("GET", url)
-            answer = connection.getresponse()
-            body = answer.read()
-            assert answer.status == 200, (body, (self.path.parent / "stderr").read_text())
-            return body
-        finally:
-            connection.close()
+        status, body = fetch(self.path, url)
+        assert status == 200, (body, (self.path.parent / "stderr").read_text())
+        return body
 
     def ask(self, times: int) -> set[int]:
         """Ask so often, from eight threads; return which workers have answered."""

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest
 import redis
 
 from ..support.threads import spawn, wait_until
+from ..support.unix_http import fetch
 
 WORKERS, THREADS, MAX_CONNECTIONS = 2, 4, 3  # the last one as in wsgi_app
 ROOT = Path(__file__).parents[2]
@@ -43,18 +43,9 @@ class Server:
         return said[0]
 
     def _get(self, text: str) -> dict[str, Any]:
-        connection = http.client.HTTPConnection("localhost", timeout=20)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        try:
-            connection.sock.settimeout(20)
-            connection.sock.connect(self.path)
-            connection.request("GET", f"/?{text}")
-            answer = connection.getresponse()
-            body = answer.read()
-            assert answer.status == 200, body
-            return json.loads(body)
-        finally:
-            connection.close()
+        status, body = fetch(self.path, f"/?{text}")
+        assert status == 200, body
+        return json.loads(body)
 
     def get_many(self, count: int) -> list[dict[str, Any]]:
         """Ask from eight threads; every answer holds the text of its own request."""

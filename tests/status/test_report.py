@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import weakref
 
 import pytest
 
@@ -17,6 +18,12 @@ from redis_pool_ext.status.projects import address_of, announce, identity_of
 from ..support.stub import StubConnection
 
 TWO = {"default": "redis://user:secret@one/0", "reports": "redis://one/1?max_connections=4"}
+
+
+@pytest.fixture(autouse=True)
+def _own_apps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Applications of earlier tests, which nobody has collected yet, are not this process's."""
+    monkeypatch.setattr(projects, "_announced", weakref.WeakKeyDictionary())
 
 
 class Owner:
