@@ -34,6 +34,7 @@ class Load:
         self.ends: Counter[str] = Counter()
         self.holds: list[float] = []
         self._lock = threading.Lock()
+        self._refused = threading.Event()
         self._start = threading.Barrier(THREADS)
 
     def run(self) -> None:
@@ -47,6 +48,8 @@ class Load:
             end, held = self._one(chance.choice([0.0, 0.0, 0.002, 0.006, 0.015]))
             with self._lock:
                 self.ends[end] += 1
+                if self.ends["timed_out"] and self.ends["queue_full"]:
+                    self._refused.set()
                 if held is not None:
                     self.holds.append(held)
 
@@ -55,6 +58,7 @@ class Load:
             with self.pool.lease() as client:
                 client.incr("agreement")
                 since = monotonic()
+                self._refused.wait(20)  # whatever the machine, some are refused for either reason
                 sleep(seconds)
                 held = monotonic() - since
         except ConnectionPoolTimeoutError:
