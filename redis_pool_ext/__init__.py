@@ -7,9 +7,11 @@ from ._version import __version__
 from .aio.lease import AsyncLease
 from .aio.loops import close_async_pools, get_async_pool, get_async_redis
 from .aio.pool import AsyncRedisPool
+from .budget import Budget
 from .cluster.pool import ClusterPool
 from .config import ConfigError, PoolConfig
 from .errors import (
+    BudgetExceededError,
     ConnectionPoolTimeoutError,
     LeaseError,
     LeaseStateLostError,
@@ -23,6 +25,7 @@ from .errors import (
 )
 from .lease import Lease
 from .pool import RedisPool
+from .priority import Priority
 from .process import close_pools, configure, get_pool, get_redis
 from .scope import lease_scope
 from .shared import shared_redis
@@ -31,6 +34,8 @@ from .stats import PoolStats
 __all__ = [
     "AsyncLease",
     "AsyncRedisPool",
+    "Budget",
+    "BudgetExceededError",
     "ClusterPool",
     "ConfigError",
     "ConnectionPoolTimeoutError",
@@ -45,6 +50,7 @@ __all__ = [
     "PoolStats",
     "PoolTLSError",
     "PoolUnavailableError",
+    "Priority",
     "RedisPool",
     "RedisPoolError",
     "__version__",

@@ -8,6 +8,7 @@ from .connection import GuardedConnection, guarded
 from .deadline import Deadline
 from .liveness import answers, looks_alive
 from .outcomes import ANSWER_WITHIN, DIAL_AT_LEAST, Outcomes, still_dialling
+from .priority import Priority
 from .records import Slot, Waiter
 from .waiting import Waiting
 
@@ -18,7 +19,7 @@ class Dialling(Waiting, Outcomes):
     """The part of the pool that dials, renews and validates."""
 
     def _get_with_care(
-        self, gift: GuardedConnection | None, deadline: Deadline
+        self, gift: GuardedConnection | None, deadline: Deadline, priority: Priority
     ) -> GuardedConnection:
         """Turn an idle connection in doubt, or a place in the queue, into a good one."""
         began = monotonic() if gift is None or gift.slot is None else gift.slot.taken_at
@@ -30,7 +31,8 @@ class Dialling(Waiting, Outcomes):
             ):
                 dead, gift = self._retire(gift), None
             if gift is None:
-                waiter = Waiter(deadline.at, None if dead is None else 0)
+                ticket = None if dead is None else 0
+                waiter = Waiter(deadline.at, ticket, priority=priority)
                 gift = self._make_good(self._queue(waiter, deadline, dead), waiter, deadline)
         except BaseException as error:
             self._got_nothing(waiter, began, error)

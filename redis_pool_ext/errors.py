@@ -1,7 +1,7 @@
 """What can go wrong with a pool or a lease: one root, few leaves.
 
-Catch by class, never by text. `PoolExhaustedError`, `PoolUnavailableError` and
-`PoolClosedError` are what the web wings answer with 503; a `LeaseError` is a mistake
+Catch by class, never by text. `PoolExhaustedError`, `PoolUnavailableError`, `PoolClosedError`
+and `BudgetExceededError` are what the web wings answer with 503; a `LeaseError` is a mistake
 in the program and stays a 500.
 """
 
@@ -13,6 +13,7 @@ from redis.exceptions import MaxConnectionsError
 from .stats import PoolStats
 
 __all__ = [
+    "BudgetExceededError",
     "ConnectionPoolTimeoutError",
     "LeaseError",
     "LeaseStateLostError",
@@ -92,6 +93,13 @@ class PoolCredentialsError(PoolUnavailableError):
 
 class PoolClosedError(RedisPoolError):
     """The pool was closed; it gives out nothing any more."""
+
+
+class BudgetExceededError(RedisPoolError, redis.TimeoutError):
+    """What this request or task may spend on Redis, in all, is spent.
+
+    Also a `redis.TimeoutError`. `__cause__` is the error in which the last of it went, if any.
+    """
 
 
 class LeaseError(RedisPoolError):

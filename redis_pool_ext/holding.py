@@ -5,10 +5,12 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .budget import Budget
 from .deadline import Deadline
 from .errors import ConnectionPoolTimeoutError, LeaseError
 from .facade import Facade
 from .forks import getpid
+from .priority import Priority
 
 if TYPE_CHECKING:
     from .account import Account
@@ -36,10 +38,20 @@ class Holding(Facade):
     _used_at = 0.0
     _patience: Deadline | None = None  # what a refusal has left of it
 
-    def __init__(self, pool: PoolBase, holder: object = None, *, waits_once: bool = False) -> None:
+    def __init__(
+        self,
+        pool: PoolBase,
+        holder: object = None,
+        *,
+        waits_once: bool = False,
+        budget: Budget | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> None:
         # Few lines on purpose: each request makes a lease.
         self.pool = pool
         self.waits_once = waits_once
+        self.budget = budget
+        self.priority = priority
         self._holder = holder
         # The connection, or nothing. Whoever pops it owes its return: pop() is one step,
         # so of two that end the lease only one gets it.

@@ -9,13 +9,24 @@ import html
 import json
 from typing import NamedTuple
 
-from .errors import PoolClosedError, PoolExhaustedError, PoolUnavailableError, RedisPoolError
+from .errors import (
+    BudgetExceededError,
+    PoolClosedError,
+    PoolExhaustedError,
+    PoolUnavailableError,
+    RedisPoolError,
+)
 
 __all__ = ["ANSWERED_WITH_503", "MEDIA_TYPES", "Answer", "answer", "method_shown"]
 
 # A LeaseError is a mistake in the program, and a Redis command's own error is an answer:
 # neither becomes a 503.
-ANSWERED_WITH_503 = (PoolExhaustedError, PoolUnavailableError, PoolClosedError)
+ANSWERED_WITH_503 = (
+    PoolExhaustedError,
+    PoolUnavailableError,
+    PoolClosedError,
+    BudgetExceededError,
+)
 
 # Any other one is whatever a client has made up, and no two of them need be alike.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")

@@ -44,8 +44,8 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
     # That thread is in an exchange, which ends in a `finally`.
     is_talking = False
 
-    def __init__(self, pool: RedisPool, holder: object = None, *, waits_once: bool = False) -> None:
-        super().__init__(pool, holder, waits_once=waits_once)
+    def __init__(self, pool: RedisPool, holder: object = None, **terms: Any) -> None:
+        super().__init__(pool, holder, **terms)
         # Held by the thread whose turn it is, from taking the connection out to putting
         # it back; re-entrant, as a command may run inside that thread's own WATCH.
         self._turn = threading.RLock()
@@ -148,7 +148,7 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
             self._is_taking = True
             if self.held:  # a signal handler of this thread was quicker
                 return self.held[0]
-            connection = self.pool.get_connection(deadline=deadline)
+            connection = self.pool.get_connection(deadline=deadline, priority=self.priority)
             self.held.append(connection)
         except (PoolExhaustedError, PoolUnavailableError):
             # A request that goes on after a refusal (a session that is optional, a view
@@ -204,7 +204,7 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
         """Take one more connection, for pubsub() or monitor(); it comes back with the lease."""
         if self._ended or self._pid != getpid():
             raise self._misuse()
-        connection = self.pool.get_connection()
+        connection = self.pool.get_connection(priority=self.priority)
         self._extra.append(connection)
         self._sign(connection)
         if self._ended:  # by another thread, while this one was waiting

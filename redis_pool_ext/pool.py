@@ -16,6 +16,7 @@ from typing import Any, Self
 import redis
 
 from .base import PoolBase
+from .budget import Budget
 from .client import ClientFactory
 from .connection import GuardedConnection
 from .deadline import Deadline
@@ -23,6 +24,7 @@ from .forks import getpid, here
 from .interface import ConnectionPoolInterface
 from .keeping import Keeping
 from .lease import Lease
+from .priority import Priority
 from .records import HELD, Slot
 from .report import caller_site
 from .waiting import GLANCE
@@ -56,7 +58,14 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
 
     # -- borrowing -----------------------------------------------------------------------
 
-    def lease(self, holder: object = None, *, waits_once: bool = False) -> Lease:
+    def lease(
+        self,
+        holder: object = None,
+        *,
+        waits_once: bool = False,
+        budget: Budget | float | None = None,
+        priority: Priority | str = Priority.NORMAL,
+    ) -> Lease:
         """Return a context manager over a client pinned to one connection.
 
         The connection is taken at the first command, and given back at the end of the
@@ -64,22 +73,34 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
         object whose `str()` is asked for when there is something to report. With
         `waits_once`, as in a web request, a lease that was refused does not wait a second
         `timeout`: what is left of the first is all it has.
+
+        `budget`: the seconds that it may spend on Redis in all; then its commands raise
+        `BudgetExceededError`. `priority`: "high", "normal" or "low"; who goes first when
+        several wait. Raises `ConfigError` for another one of either.
         """
-        return Lease(self, holder, waits_once=waits_once)
+        return Lease(
+            self,
+            holder,
+            waits_once=waits_once,
+            budget=Budget.of(budget),
+            priority=Priority.of(priority),
+        )
 
     def get_connection(
         self,
         command_name: str | None = None,
         *keys: Any,
         deadline: Deadline | None = None,
+        priority: Priority = Priority.NORMAL,
         **options: Any,
     ) -> GuardedConnection:
         """Take a connection that is ready for a command; the caller owes a `release`.
 
-        Waits at most `timeout` seconds, or until the `deadline`; the other arguments are
-        redis-py's, and ignored. Raises `ConnectionPoolTimeoutError` then, `PoolQueueFullError`,
-        `PoolUnavailableError` when the server cannot be reached, `PoolClosedError`; and the
-        server's own answer where that is a refused password or database.
+        Waits at most `timeout` seconds, or until the `deadline`; of several who wait, those of
+        a higher `priority` go first. The other arguments are redis-py's, and ignored. Raises
+        `ConnectionPoolTimeoutError` then, `PoolQueueFullError`, `PoolUnavailableError` when the
+        server cannot be reached, `PoolClosedError`; and the server's own answer where that is a
+        refused password or database.
         """
         if not here[0]:
             getpid()
@@ -105,7 +126,7 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
                 and not ledger.lends_with_care
             ):
                 return connection
-        connection = self._get_with_care(connection, deadline or Deadline(self.timeout))
+        connection = self._get_with_care(connection, deadline or Deadline(self.timeout), priority)
         if self.leak_detection_threshold is not None and connection.slot is not None:
             connection.slot.site = caller_site()
         return connection

@@ -8,6 +8,7 @@ import weakref
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .priority import Priority
 from .stats import Tally
 
 if TYPE_CHECKING:
@@ -105,12 +106,17 @@ class Waiter:
     can sleep on, or what is one to the books.
     """
 
-    __slots__ = ("deadline", "end", "gift", "refusal", "ticket", "waited", "wake")
+    __slots__ = ("deadline", "end", "gift", "priority", "refusal", "ticket", "waited", "wake")
 
     def __init__(
-        self, deadline: float, ticket: int | None = None, wake: Wake | None = None
+        self,
+        deadline: float,
+        ticket: int | None = None,
+        wake: Wake | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> None:
         self.deadline = deadline
+        self.priority = priority
         self.ticket = ticket
         self.waited = 0.0  # seconds
         # A connection of the kind that this waiter waits for, or a slot.

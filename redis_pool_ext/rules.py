@@ -22,7 +22,7 @@ from redis.credentials import CredentialProvider
 
 from .problems import Problem, shown
 
-__all__ = ["OPTION_RULES", "POOL_RULES", "REDIS_PY_ARGUMENTS", "Rule", "arguments_of"]
+__all__ = ["OPTION_RULES", "POOL_RULES", "REDIS_PY_ARGUMENTS", "SECONDS", "Rule", "arguments_of"]
 
 
 # -- what a rule is ----------------------------------------------------------------------
@@ -178,6 +178,9 @@ POOL_RULES: dict[str, Rule] = {
     "leak_detection_threshold": _seconds(none=True),
     "housekeeping_interval": _seconds(none=True),
 }
+
+# Of a time that is no setting of a pool.
+SECONDS = _seconds()
 
 _FILE = _text("the path of a file", os.PathLike)
 

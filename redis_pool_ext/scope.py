@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, overload
 
+from .budget import Budget
 from .errors import LeaseError
 from .forks import getpid
+from .priority import Priority
 
 if TYPE_CHECKING:
     from .aio.client import LeasedAsyncRedis
@@ -41,10 +43,19 @@ class Scope:
     its scope, so a scope that is dropped frees its connections at once.
     """
 
-    __slots__ = ("_clients", "_ended", "_label", "_pid", "_waits_once")
+    __slots__ = ("_clients", "_ended", "_label", "_pid", "_waits_once", "budget", "priority")
 
-    def __init__(self, label: object = None, *, waits_once: bool = False) -> None:
+    def __init__(
+        self,
+        label: object = None,
+        *,
+        waits_once: bool = False,
+        budget: Budget | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> None:
         self._waits_once = waits_once
+        self.budget = budget
+        self.priority = priority
         self._label = label
         self._clients: dict[PoolBase, Any] = {}
         self._ended = False
@@ -67,7 +78,12 @@ class Scope:
                 raise self._misuse(pool)
             client = self._of_a_closed_loop(pool)
             if client is None:
-                client = pool.lease(self._label, waits_once=self._waits_once).client()
+                client = pool.lease(
+                    self._label,
+                    waits_once=self._waits_once,
+                    budget=self.budget,
+                    priority=self.priority,
+                ).client()
             # setdefault: of two threads that race here, both get the winner's client.
             client = self._clients.setdefault(pool, client)
             if self._ended:  # in between, by another thread
@@ -98,6 +114,23 @@ class Scope:
         for client in list(self._clients.values()):
             lease = client.connection_pool
             lease.holder, lease.waits_once = self._label, True
+
+    def limit(self, *, budget: float | None = None, priority: Priority | str | None = None) -> None:
+        """Set what its leases may spend on Redis together, and who they go before.
+
+        From now on; seconds that are spent already count. None leaves either as it is.
+        Raises `ConfigError`, and then changes nothing.
+        """
+        wanted = Budget.of(budget)
+        if priority is not None:
+            self.priority = Priority.of(priority)  # from here on nothing is wrong
+        if wanted is not None and self.budget is not None:
+            self.budget.seconds = wanted.seconds
+        elif wanted is not None:
+            self.budget = wanted
+        for client in list(self._clients.values()):
+            lease = client.connection_pool
+            lease.budget, lease.priority = self.budget, self.priority
 
     def held_seconds(self) -> float:
         """Return for how long its leases have had what they hold right now, in sum."""
@@ -177,18 +210,27 @@ def leave_scope(before: Scope | None) -> None:
 
 
 @contextmanager
-def lease_scope(label: str | None = None) -> Iterator[Scope]:
+def lease_scope(
+    label: str | None = None,
+    *,
+    budget: Budget | float | None = None,
+    priority: Priority | str = Priority.NORMAL,
+) -> Iterator[Scope]:
     """Hold one connection per pool for the length of the block, for tasks and commands.
 
     Inside, `get_redis(alias)` returns the leased client, and in coroutines
     `get_async_redis(alias)`: a plain `with` is for both. Nested in another scope (a
     request's, or another `lease_scope`) it joins that one, and ends nothing.
+
+    `budget` and `priority` are those of `RedisPool.lease`, for all its leases together; in
+    another scope they are that one's. Raises `ConfigError`.
     """
+    terms = Budget.of(budget), Priority.of(priority)
     outer = current_scope()
     if outer is not None:
         yield outer
         return
-    scope = Scope(label)
+    scope = Scope(label, budget=terms[0], priority=terms[1])
     before = enter_scope(scope)
     try:
         yield scope

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from redis_pool_ext import lease_scope, scope
+from redis_pool_ext import ConfigError, Priority, RedisPool, lease_scope, scope
 from redis_pool_ext.scope import Scope, add_source, current_scope, entered_scope
 
 
@@ -83,3 +83,31 @@ def test_source_that_is_added_twice_is_asked_once():
         add_source(source)
     assert current_scope() is None
     assert asked == ["once"]
+
+
+def test_terms_of_a_scope_are_those_of_its_leases():
+    """Budget and priority, of those that are there and of those to come."""
+    pool, other = RedisPool(), RedisPool(alias="other")
+    with lease_scope(budget=2.0, priority="low") as scope:
+        first = scope.client(pool).connection_pool
+        assert first.budget is scope.budget
+        assert first.priority is Priority.LOW
+        scope.limit(budget=0.5, priority="high")
+        second = scope.client(other).connection_pool
+        for lease in (first, second):
+            assert lease.budget is scope.budget
+            assert lease.priority is Priority.HIGH
+    assert scope.budget is not None
+    assert scope.budget.seconds == 0.5
+
+
+def test_impossible_terms_change_nothing():
+    """One wrong argument, and the other one is not taken either."""
+    with lease_scope(budget=2.0) as scope:
+        with pytest.raises(ConfigError, match="priority"):
+            scope.limit(budget=0.5, priority="urgent")
+        with pytest.raises(ConfigError, match="budget"):
+            scope.limit(budget=0, priority="high")
+        assert (scope.budget.seconds, scope.priority) == (2.0, Priority.NORMAL)
+    with pytest.raises(ConfigError, match="priority"), lease_scope(priority="urgent"):
+        pass

@@ -6,6 +6,7 @@ from time import monotonic
 
 from ..deadline import Deadline
 from ..outcomes import ANSWER_WITHIN, DIAL_AT_LEAST, Outcomes, still_dialling
+from ..priority import Priority
 from ..records import Slot, Waiter
 from .connection import GuardedAsyncConnection, guarded_async
 from .liveness import answers, is_alive
@@ -18,7 +19,7 @@ class AsyncDialling(AsyncWaiting, Outcomes):
     """The part of the pool that dials, renews and validates."""
 
     async def _get_with_care(
-        self, gift: GuardedAsyncConnection | None, deadline: Deadline
+        self, gift: GuardedAsyncConnection | None, deadline: Deadline, priority: Priority
     ) -> GuardedAsyncConnection:
         """Turn an idle connection in doubt, or a place in the queue, into a good one."""
         began = monotonic() if gift is None or gift.slot is None else gift.slot.taken_at
@@ -30,7 +31,8 @@ class AsyncDialling(AsyncWaiting, Outcomes):
             ):
                 dead, gift = self._retire(gift), None
             if gift is None:
-                waiter = self._new_waiter(deadline, None if dead is None else 0)
+                ticket = None if dead is None else 0
+                waiter = self._new_waiter(deadline, ticket, priority)
                 gift = await self._make_good(
                     await self._queue(waiter, deadline, dead), waiter, deadline
                 )

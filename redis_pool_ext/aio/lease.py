@@ -41,10 +41,8 @@ class AsyncLease(Holding):
 
     _loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(
-        self, pool: AsyncRedisPool, holder: object = None, *, waits_once: bool = False
-    ) -> None:
-        super().__init__(pool, holder, waits_once=waits_once)
+    def __init__(self, pool: AsyncRedisPool, holder: object = None, **terms: Any) -> None:
+        super().__init__(pool, holder, **terms)
         # Of the task that has the connection out, until it is put back.
         self._turn = Turn()
 
@@ -146,7 +144,7 @@ class AsyncLease(Holding):
             deadline = self._patience
         began = monotonic()
         try:
-            connection = await self.pool.get_connection(deadline=deadline)
+            connection = await self.pool.get_connection(deadline=deadline, priority=self.priority)
         except (PoolExhaustedError, PoolUnavailableError):
             # A request that goes on after a refusal (a session that is optional, a view
             # with a fallback) would otherwise wait as many timeouts as it has commands.
@@ -190,7 +188,7 @@ class AsyncLease(Holding):
         if self._ended or self._pid != getpid():
             raise self._misuse()
         self._enter()
-        connection = await self.pool.get_connection()
+        connection = await self.pool.get_connection(priority=self.priority)
         self._extra.append(connection)
         self._sign(connection)
         if self._ended:  # while this task was waiting

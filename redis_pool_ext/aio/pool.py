@@ -13,9 +13,11 @@ from typing import Any, Self
 import redis.asyncio
 
 from ..base import PoolBase
+from ..budget import Budget
 from ..config import PoolConfig
 from ..deadline import Deadline
 from ..errors import LeaseError
+from ..priority import Priority
 from ..report import caller_site
 from ..stats import PoolStats
 from .client import AsyncClientFactory
@@ -59,7 +61,14 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
 
     # -- borrowing -----------------------------------------------------------------------
 
-    def lease(self, holder: object = None, *, waits_once: bool = False) -> AsyncLease:
+    def lease(
+        self,
+        holder: object = None,
+        *,
+        waits_once: bool = False,
+        budget: Budget | float | None = None,
+        priority: Priority | str = Priority.NORMAL,
+    ) -> AsyncLease:
         """Return an async context manager over a client pinned to one connection.
 
         The connection is taken at the first command, and given back at the end of the
@@ -67,22 +76,34 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
         an object whose `str()` is asked for when there is something to report. With
         `waits_once`, as in a web request, a lease that was refused does not wait a second
         `timeout`: what is left of the first is all it has.
+
+        `budget`: the seconds that it may spend on Redis in all; then its commands raise
+        `BudgetExceededError`. `priority`: "high", "normal" or "low"; who goes first when
+        several wait. Raises `ConfigError` for another one of either.
         """
-        return AsyncLease(self, holder, waits_once=waits_once)
+        return AsyncLease(
+            self,
+            holder,
+            waits_once=waits_once,
+            budget=Budget.of(budget),
+            priority=Priority.of(priority),
+        )
 
     async def get_connection(
         self,
         command_name: str | None = None,
         *keys: Any,
         deadline: Deadline | None = None,
+        priority: Priority = Priority.NORMAL,
         **options: Any,
     ) -> GuardedAsyncConnection:
         """Take a connection that is ready for a command; the caller owes a `release`.
 
-        Waits at most `timeout` seconds, or until the `deadline`; the other arguments are
-        redis-py's, and ignored. Raises `ConnectionPoolTimeoutError` then, `PoolQueueFullError`,
-        `PoolUnavailableError` when the server cannot be reached, `PoolClosedError`; and the
-        server's own answer where that is a refused password or database.
+        Waits at most `timeout` seconds, or until the `deadline`; of several who wait, those of
+        a higher `priority` go first. The other arguments are redis-py's, and ignored. Raises
+        `ConnectionPoolTimeoutError` then, `PoolQueueFullError`, `PoolUnavailableError` when the
+        server cannot be reached, `PoolClosedError`; and the server's own answer where that is a
+        refused password or database.
         """
         self._enter()
         self._settle()
@@ -91,7 +112,8 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
         if not ledger.queue and not ledger.is_paused and ledger.idle:
             connection = ledger.take_idle(monotonic())
         if connection is None or ledger.lends_with_care or not self._is_fresh(connection):
-            connection = await self._get_with_care(connection, deadline or Deadline(self.timeout))
+            deadline = deadline or Deadline(self.timeout)
+            connection = await self._get_with_care(connection, deadline, priority)
             if self.leak_detection_threshold is not None and connection.slot is not None:
                 connection.slot.site = caller_site()
         return connection  # type: ignore[no-any-return]

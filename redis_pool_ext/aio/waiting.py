@@ -6,6 +6,7 @@ import asyncio
 from time import monotonic
 
 from ..deadline import Deadline
+from ..priority import Priority
 from ..queueing import Queueing
 from ..records import Slot, Waiter
 from .bell import Bell
@@ -26,8 +27,8 @@ class AsyncWaiting(Queueing):
 
     _next_look: asyncio.TimerHandle | None = None
 
-    def _new_waiter(self, deadline: Deadline, ticket: int | None = None) -> Waiter:
-        return Waiter(deadline.at, ticket, Bell(asyncio.get_running_loop()))
+    def _new_waiter(self, deadline: Deadline, ticket: int | None, priority: Priority) -> Waiter:
+        return Waiter(deadline.at, ticket, Bell(asyncio.get_running_loop()), priority)
 
     async def _queue(
         self, waiter: Waiter, deadline: Deadline, instead_of: Slot | None = None

@@ -33,10 +33,8 @@ class ClusterLease(HoldingOfThreads):
     pool: ClusterPool  # type: ignore[assignment]  # it is no pool of connections itself
     held: list[NodeLease]
 
-    def __init__(
-        self, pool: ClusterPool, holder: object = None, *, waits_once: bool = False
-    ) -> None:
-        super().__init__(pool, holder, waits_once=waits_once)  # type: ignore[arg-type]  # as above
+    def __init__(self, pool: ClusterPool, holder: object = None, **terms: Any) -> None:
+        super().__init__(pool, holder, **terms)  # type: ignore[arg-type]  # as above
         self._clients: dict[str, LeasedRedis] = {}
 
     def __enter__(self) -> LeasedCluster:
@@ -76,7 +74,9 @@ class ClusterLease(HoldingOfThreads):
         client = self._clients.get(pool.name)
         if client is not None and client.connection_pool.pool is pool:
             return client
-        made = pool.client_factory.leased(NodeLease(pool, self._holder))
+        made = pool.client_factory.leased(
+            NodeLease(pool, self._holder, budget=self.budget, priority=self.priority)
+        )
         if client is None:
             made = self._clients.setdefault(pool.name, made)  # of two threads, one's
         else:  # that node had left, and is back

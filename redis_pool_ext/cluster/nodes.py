@@ -12,6 +12,7 @@ from ..errors import PoolClosedError
 from ..forks import ProcessLock
 from ..lease import Lease
 from ..pool import RedisPool
+from ..priority import Priority
 from ..records import Slot, Waiter
 from ..stats import PoolStats
 from ..summing import in_all
@@ -32,6 +33,7 @@ class NodePool(RedisPool):
         command_name: str | None = None,
         *keys: Any,
         deadline: Deadline | None = None,
+        priority: Priority = Priority.NORMAL,
         **options: Any,
     ) -> GuardedConnection:
         """Take a connection, within what the command in progress has left for that.
@@ -40,9 +42,10 @@ class NodePool(RedisPool):
         """
         operation = current()
         if operation is None:
-            return super().get_connection(deadline=deadline)
+            return super().get_connection(deadline=deadline, priority=priority)
         with operation.borrow(self.name) as limit:
-            return super().get_connection(deadline=earlier(limit, deadline))
+            deadline = earlier(limit, deadline)
+            return super().get_connection(deadline=deadline, priority=priority)
 
     def reconnect(self, connection: GuardedConnection) -> None:
         """Dial again for a holder, within what the command in progress has left."""

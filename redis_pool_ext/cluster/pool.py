@@ -14,10 +14,12 @@ from redis._parsers import Encoder
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ..budget import Budget
 from ..config import ConfigError, PoolConfig, Problem, check_pool_arguments
 from ..deadline import Deadline
 from ..errors import PoolUnavailableError
 from ..forks import ProcessLock, getpid, in_child
+from ..priority import Priority
 from ..stats import PoolStats
 from .client import LeasedCluster, PooledCluster
 from .engine import Engine, discover
@@ -100,13 +102,26 @@ class ClusterPool:
 
     # -- borrowing -------------------------------------------------------------------------
 
-    def lease(self, holder: object = None, *, waits_once: bool = False) -> ClusterLease:
+    def lease(
+        self,
+        holder: object = None,
+        *,
+        waits_once: bool = False,
+        budget: Budget | float | None = None,
+        priority: Priority | str = Priority.NORMAL,
+    ) -> ClusterLease:
         """Return a context manager over a client pinned to one connection per node.
 
         Each is taken at the first command that goes to its node, and given back at the end
         of the `with` block. The arguments are those of `RedisPool.lease`.
         """
-        return ClusterLease(self, holder, waits_once=waits_once)
+        return ClusterLease(
+            self,
+            holder,
+            waits_once=waits_once,
+            budget=Budget.of(budget),
+            priority=Priority.of(priority),
+        )
 
     def leased(self, lease: ClusterLease) -> LeasedCluster:
         """Return a client on `lease`; it connects nothing yet."""
