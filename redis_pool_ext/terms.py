@@ -15,8 +15,9 @@ __all__ = ["Terms"]
 class Terms:
     """The queue's terms of one pool; seconds.
 
-    `reserved` is how many connections are kept for a priority, by its name, and for those
-    above it; `kept_from` how many are so kept from each, and `keeps_some` whether any are.
+    `reserved` is how many connections are kept free for a priority, by its name, and for those
+    above it (trunk reservation, as in telephone exchanges). `kept_from` is how many are so
+    kept from each, and `keeps_some` whether any are.
     """
 
     max_waiting: int | None = None
