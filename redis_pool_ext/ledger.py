@@ -322,7 +322,9 @@ class Ledger(Shelf):
             return Refusal.CLOSED
         if self.circuit.is_open and not self.circuit.admits(now):
             return Refusal.UNAVAILABLE
-        return self._refusal_of_new(waiter, now) if is_new else None
+        if not is_new or (self.codel is None and self.terms.max_waiting is None):
+            return None
+        return self._refusal_of_new(waiter, now)
 
     def _refusal_of_new(self, waiter: Waiter, now: float) -> Refusal | None:
         codel, most = self.codel, self.terms.max_waiting

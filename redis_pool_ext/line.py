@@ -70,7 +70,8 @@ class Line(set[Waiter]):
         """Return who came last, of the lowest priority; None where none is below `waiter`'s."""
         for lane in reversed(self.lanes[waiter.priority + 1 :]):
             for last in reversed(lane):
-                return last
+                if last in self:
+                    return last
         return None
 
     def ahead_of(self, waiter: Waiter) -> int:
@@ -80,4 +81,4 @@ class Line(set[Waiter]):
     def in_order(self) -> Iterator[Waiter]:
         """Yield all of them, next first."""
         for lane in self.lanes:
-            yield from lane
+            yield from (waiter for waiter in lane if waiter in self)

@@ -49,11 +49,13 @@ def test_empty_line_has_no_first(line: Line):
 
 def test_who_left_half_way_is_passed_over(line: Line):
     """An exception struck as it left: it is in its lane, and waits no more."""
-    gone, here = join(line, NORMAL, NORMAL)
+    gone, here, gone_too = join(line, NORMAL, NORMAL, NORMAL)
     line.discard(gone)
+    line.discard(gone_too)
 
-    assert line.first() is here
     assert list(line.in_order()) == [here]
+    assert line.last_behind(of(HIGH)) is here
+    assert line.first() is here
 
 
 def test_those_ahead_are_counted(line: Line):
