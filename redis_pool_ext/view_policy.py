@@ -83,8 +83,9 @@ ALONE = ViewPolicy(eager=False)
 
 
 def mark(view: Any, policy: ViewPolicy) -> Any:
-    """Note on a view what it says of itself, within what was said of it before; return it."""
-    setattr(view, _ATTRIBUTE, policy.within(policy_of(view)))
+    """Note on a view what is said of it, around what it says itself already; return it."""
+    inner = policy_of(view)
+    setattr(view, _ATTRIBUTE, policy if inner is None else inner.within(policy))
     return view
 
 
