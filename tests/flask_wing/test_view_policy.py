@@ -313,7 +313,7 @@ def test_nested_policies_the_inner_wins_and_the_outer_fills_in(down):
     @down.get("/alias")
     @redis_alias("reports")
     @redis_optional(default="none")
-    def view() -> str:
+    def aliased() -> str:
         runs.append(g.redis.connection_pool.pool.alias)
         return reads()
 
