@@ -155,7 +155,8 @@ def test_silent_server_is_waited_for_once(server, scope):
         proxy.swallow()
         sent = []
         assert client.get("k") == DEFAULT
-        assert client.degradation.gave_up
+        with pytest.raises(redis.TimeoutError):
+            client.set("k", 1)  # which is tried, and told
         client.connection_pool.get_connection = lambda *_: sent.append("tried")
         assert [client.get("k") for _ in range(20)] == [DEFAULT] * 20
         assert client.pipeline().get("k").execute() == [DEFAULT]
@@ -204,16 +205,22 @@ def test_pipeline_of_reads_gets_a_default_for_each(client, server):
     assert client.is_degraded
 
 
-def test_watched_pipeline_of_reads_raises(client, server):
+def test_watched_pipeline_of_reads_raises(server, scope):
     """Who watches wants to know what is there."""
-    pipeline = client.pipeline()
-    pipeline.watch("k")
-    pipeline.multi()
-    pipeline.get("k")
-    server.stop()
-    with pytest.raises(redis.RedisError):
-        pipeline.execute()
-    assert client.is_degraded is False
+    with (
+        FaultyProxy(server.port) as proxy,
+        RedisPool.from_url(proxy.url, timeout=5, socket_timeout=0.2) as pool,
+    ):
+        client = DegradingScope(scope, Fallback(DEFAULT)).client(pool)
+        pipeline = client.pipeline()
+        pipeline.watch("k")
+        pipeline.multi()
+        pipeline.get("k")
+        proxy.swallow()
+        with pytest.raises(redis.TimeoutError):
+            pipeline.execute()
+        assert client.is_degraded is False
+        scope.end()
 
 
 def test_iteration_without_a_server_is_an_empty_one(client, server):

@@ -96,6 +96,8 @@ async def test_silent_server_is_waited_for_once(server):
             await client.ping()
             proxy.swallow()
             assert await client.get("k") == DEFAULT
+            with pytest.raises(redis.TimeoutError):
+                await client.set("k", 1)  # which is tried, and told
             tried: list[str] = []
             client.connection_pool.get_connection = lambda *_: tried.append("tried")
             assert [await client.get("k") for _ in range(20)] == [DEFAULT] * 20
