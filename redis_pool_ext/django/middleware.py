@@ -50,7 +50,7 @@ class RedisPoolMiddleware:
         _require_app()
         _require_pool()
         policy = _read_request_policy()
-        self.new_budget = policy.new_budget
+        self.seconds = policy.seconds
         self.get_response = timed(get_response)
         self.async_mode = iscoroutinefunction(get_response)
         if self.async_mode:
@@ -62,7 +62,7 @@ class RedisPoolMiddleware:
         """Answer the request, in a scope of its own."""
         if self.async_mode:
             return self.__acall__(request)
-        scope, before = _begin(request, self.new_budget())
+        scope, before = _begin(request, self.seconds)
         response: HttpResponseBase | None = None
         try:
             response = self.get_response(request)
@@ -72,7 +72,7 @@ class RedisPoolMiddleware:
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Do the same under ASGI; nothing of it waits but the rest of the stack."""
-        scope, before = _begin(request, self.new_budget())
+        scope, before = _begin(request, self.seconds)
         response: HttpResponseBase | None = None
         try:
             response = await self.get_response(request)
@@ -81,7 +81,8 @@ class RedisPoolMiddleware:
         return response
 
 
-def _begin(request: HttpRequest, budget: Budget | None) -> tuple[Scope, Scope | None]:
+def _begin(request: HttpRequest, seconds: float | None) -> tuple[Scope, Scope | None]:
+    budget = None if seconds is None else Budget(seconds)
     scope = Scope(RequestName(request), waits_once=True, budget=budget)
     request.redis = LazyRedis(scope, get_pool)  # type: ignore[attr-defined]
     request.aredis = LazyAsyncRedis(scope, get_async_pool)  # type: ignore[attr-defined]
