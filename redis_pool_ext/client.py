@@ -16,7 +16,7 @@ from .errors import RedisPoolError
 from .express import MISSED, is_watched
 from .leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor, Template
 from .liveness import looks_alive
-from .locks import LockWithin, with_class
+from .locks import Lock, with_class
 from .packing import pack_ordinary
 from .sticky import Effect, effect
 
@@ -206,7 +206,7 @@ class LeasedRedis(_Talking, Leased, redis.Redis):
 
     def lock(self, *args: Any, **options: Any) -> Any:
         """Return redis-py's lock; what is waited for it is spent on Redis."""
-        return super().lock(*args, **with_class(LockWithin, args, options))
+        return super().lock(*args, **with_class(Lock, args, options))
 
     def pubsub(self, **kwargs: Any) -> PubSub:
         """Return a PubSub on a connection of its own, which comes back with the lease."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis.lock import Lock
+import redis.lock
 
 from .budget import Budget
 from .spending import Spending
 
-__all__ = ["LockWait", "LockWithin", "with_class"]
+__all__ = ["Lock", "LockWait", "with_class"]
 
 # The place of `lock_class` among the arguments of redis-py's `lock()`.
 _BEFORE_CLASS = 5
@@ -46,7 +46,7 @@ class LockWait:
         return has_it
 
 
-class LockWithin(Lock):
+class Lock(redis.lock.Lock):
     """A lock that nobody waits for any longer than its client's budget lasts."""
 
     def acquire(

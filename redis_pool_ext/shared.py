@@ -22,7 +22,7 @@ from .connection import GuardedConnection
 from .errors import RedisPoolError
 from .facade import Facade
 from .interface import ConnectionPoolInterface
-from .locks import LockWithin, with_class
+from .locks import Lock, with_class
 from .pool import RedisPool
 from .process import client_of, get_pool
 from .scope import current_scope
@@ -171,7 +171,7 @@ class SharedRedis(_Shared, redis.Redis):
 
     def lock(self, *args: Any, **options: Any) -> Any:
         """Return redis-py's lock, which is for each use on the connection right here."""
-        return super().lock(*args, **with_class(LockWithin, args, options))
+        return super().lock(*args, **with_class(Lock, args, options))
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Any:
         """Return a pipeline: on the lease, or on a connection that it borrows."""

@@ -18,7 +18,7 @@ from ..packing import pack_ordinary
 from ..sticky import Effect, effect
 from .connection import GuardedAsyncConnection
 from .liveness import looks_alive
-from .locks import AsyncLockWithin
+from .locks import Lock
 from .watched import is_watched
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class LeasedAsyncRedis(Leased, redis.asyncio.Redis):  # type: ignore[misc]  # as
 
     def lock(self, *args: Any, **options: Any) -> Any:
         """Return redis-py's lock; what is waited for it is spent on Redis."""
-        return super().lock(*args, **with_class(AsyncLockWithin, args, options))
+        return super().lock(*args, **with_class(Lock, args, options))
 
     def pubsub(self, **kwargs: Any) -> PubSub:
         """Return a PubSub on a connection of its own, which comes back with the lease."""

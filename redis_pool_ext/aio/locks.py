@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis.asyncio.lock import Lock
+import redis.asyncio.lock
 
 from ..locks import LockWait
 
-__all__ = ["AsyncLockWithin"]
+__all__ = ["Lock"]
 
 
-class AsyncLockWithin(Lock):
+class Lock(redis.asyncio.lock.Lock):
     """A lock that nobody waits for any longer than its client's budget lasts."""
 
     async def acquire(
