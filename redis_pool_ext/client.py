@@ -104,7 +104,7 @@ class LeasedPipeline(_Talking, OneTransaction, Pipeline):
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection = self.connection
         if isinstance(connection, GuardedConnection) and self._has_watched:
-            if connection.is_spent:
+            if self.watching and connection.is_spent:
                 connection.disconnect()  # UNWATCH would be refused
             if not connection.is_connected:
                 self.watching = False  # there is nothing left to UNWATCH

@@ -76,7 +76,7 @@ class LeasedAsyncPipeline(OneTransaction, Pipeline):  # type: ignore[misc]  # re
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection: Any = self.connection
         if isinstance(connection, GuardedAsyncConnection) and self._has_watched:
-            if connection.is_spent:
+            if self.watching and connection.is_spent:
                 connection.cut()  # UNWATCH would be refused
             if not connection.is_connected:
                 self.watching = False  # there is nothing left to UNWATCH

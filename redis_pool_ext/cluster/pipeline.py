@@ -288,9 +288,9 @@ class _Transaction(_OfPipe, TransactionStrategy):
         """Forget the commands and any WATCH, and let go of the connection."""
         connection: Any = self._transaction_connection
         if connection is not None:
-            if connection.is_spent:
+            if connection.is_spent and "WATCH" in connection.marks:
                 connection.disconnect()  # UNWATCH would be refused
-            if not connection.is_connected:
+            if connection.is_spent or not connection.is_connected:
                 self._watching = False  # there is nothing left to UNWATCH
         try:
             super().reset()
