@@ -381,6 +381,15 @@ def test_library_with_a_shared_client_is_within_the_budget(url):
         shared.lock("lock").acquire()
 
 
+def test_pause_before_another_attempt_at_a_lock_does_not_outlast_the_budget(pool):
+    """It is not begun: nobody would be there to have the lock."""
+    with pool.lease(budget=LONG) as client:
+        client.set("lock", "somebody's")
+        with pytest.raises(BudgetExceededError):
+            client.lock("lock", sleep=LONG).acquire()
+        assert client.connection_pool.budget.left() > LONG - 5
+
+
 def test_lock_that_is_waited_for_as_long_as_wanted_is_redis_pys(pool):
     """False, when that is less than the budget; and at once, when nobody wants to wait."""
     with pool.lease(budget=LONG) as client:

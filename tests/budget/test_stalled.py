@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import redis
+from redis.backoff import ConstantBackoff
 
 from ..support.proxy import FaultyProxy
 from ..support.server import Server
 from . import sides
 from .calls import CALLS, CALLS_OF_TASKS, WAITING
-from .sides import SIDES, Story, quickest, retries
+from .sides import RETRIES, SIDES, Story, quickest, retries
 
 pytestmark = pytest.mark.alone
 
@@ -56,9 +58,19 @@ def test_stalled_server_takes_no_more_than_the_budget_of_a_request_that_begins(s
 @EACH_CALL
 def test_retries_end_with_the_budget(server, play, call):
     """Neither an attempt nor the pause before the next one outlasts it."""
-    story = frozen(server, play, call, warm=True, socket_timeout=0.04, retry=retries(play))
+    story = frozen(server, play, call, warm=True, socket_timeout=0.1, retry=retries(play))
 
     assert story.ended_in_time()
+
+
+@EACH_SIDE
+def test_pause_that_would_outlast_the_budget_is_not_begun(server, play):
+    """There would be no time for the attempt after it."""
+    policy = RETRIES[play](ConstantBackoff(1), 10)
+    story = frozen(server, play, "read", warm=True, socket_timeout=0.1, retry=policy)
+
+    assert story.ended_with_its_budget()
+    assert isinstance(story.error.__cause__, redis.TimeoutError)
 
 
 @EACH_SIDE

@@ -58,7 +58,7 @@ def stalled(cluster: Cluster):
             node.freeze()
 
     yield freeze
-    for node in cluster.nodes:
+    for node in cluster.running():
         node.thaw()
 
 
@@ -104,6 +104,27 @@ class TestStalled:
     def test_cluster_that_is_well_takes_no_more_than_the_budget(self, cluster, call):
         """To wait for something to come is time on Redis, too."""
         assert quickest(lambda: played(cluster, call)).ended_with_its_budget()
+
+
+@pytest.mark.alone
+def test_map_is_asked_for_within_the_budget(cluster, stalled):
+    """Of nodes that do not tell: the one with the key is gone."""
+    with ClusterPool.from_url(cluster.url, socket_timeout=5) as pool:
+        pool.warm_up(1)
+        with pool.lease() as client:
+            client.get("key")
+            (at_node,) = client.connection_pool.held
+            client.connection_pool.budget = Budget(BUDGET)
+            cluster.named(at_node.pool.name).stop()
+            for node in cluster.running():
+                node.freeze()
+            pool.engine().nodes_manager._refreshed_at = 0.0  # not just now
+            story = Story()
+            with story.timed():
+                client.get("key")
+        story.stats = pool.stats()
+        assert isinstance(story.error, redis.RedisError)
+        assert story.took < 2.5  # not the five seconds of a reply
 
 
 class TestLending:
