@@ -7,7 +7,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from . import refusals
-from .deadline import Deadline
 from .errors import LeaseError, RedisPoolError
 from .records import Refusal, Slot, SlotState, Waiter
 from .report import holders
@@ -37,15 +36,13 @@ class Queueing(Telling):
         waiter.gift = None  # no good: whoever walks away now must not give it back
         return monotonic()
 
-    def _join_queue(
-        self, waiter: Waiter, began: float, deadline: Deadline, instead_of: Slot | None
-    ) -> bool:
+    def _join_queue(self, waiter: Waiter, instead_of: Slot | None) -> bool:
         """Queue up, and tell whether there is anything to wait for."""
-        # Not past the deadline, or a caller with timeout=0 would come too late for what is
-        # there to be taken.
-        now = began if began < deadline.at else deadline.at
         ledger = self._ledger
         with self._lock:
+            now = monotonic()
+            # With timeout=0 it is over by now, and what is there shall still be its own.
+            waiter.deadline = max(waiter.deadline, now)
             was_stale = instead_of is not None and instead_of.state is SlotState.HELD
             if instead_of is not None:
                 ledger.give_up(instead_of)

@@ -33,7 +33,7 @@ class Waiting(Queueing):
         """
         began = self._begin_to_wait(waiter)
         try:
-            if self._join_queue(waiter, began, deadline, instead_of):
+            if self._join_queue(waiter, instead_of):
                 self._wait(waiter, deadline, began)
             if waiter.gift is None:
                 self._leave_queue(waiter)

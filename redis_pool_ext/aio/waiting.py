@@ -40,7 +40,7 @@ class AsyncWaiting(Queueing):
         """
         began = self._begin_to_wait(waiter)
         try:
-            if self._join_queue(waiter, began, deadline, instead_of):
+            if self._join_queue(waiter, instead_of):
                 await self._wait(waiter, deadline, began)
             if waiter.gift is None:
                 self._leave_queue(waiter)

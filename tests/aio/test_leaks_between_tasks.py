@@ -18,7 +18,7 @@ from redis_pool_ext import AsyncRedisPool
 from ..leaks.borrowers import WAYS, client_of
 from ..leaks.conftest import Site
 from ..leaks.dirt import SECRET, does
-from ..leaks.play import borrow, is_known, look, params_of_ours, warnings_of
+from ..leaks.play import borrow, is_known, look, params_of_ours, warnings_in, warnings_of
 from ..leaks.table import CANCELLED, KEPT, ROWS_OF_TASKS, SETTINGS, Row, Setting
 from .tasks import wait_until
 
@@ -69,7 +69,7 @@ async def test_our_pool_does_not(
             await borrow(pool, way, row.dirty)
 
         assert await look(row, pool.client, site.admin) == row.clean
-        assert caplog.messages == warnings_of(row, way)
+        assert warnings_in(caplog) == warnings_of(row, way)
         assert pool.stats().in_use == 0
         if row.ours == KEPT:
             assert await pool.client.client_id() == before
@@ -81,7 +81,7 @@ async def test_borrower_before_is_not_blamed(sites: dict[str, Site], caplog: Any
         await borrow(pool, "lease", does(("PING",)))
         await borrow(pool, "raw", does(("SELECT", 3)))
 
-    assert caplog.messages == [
+    assert warnings_in(caplog) == [
         "default: connection closed instead of reused: left in SELECT, by a borrower without a name"
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from .borrowers import HOLDER, WAYS
 from .dirt import Dirty
 from .table import CLOSED, KEPT, Row, Setting
 
-__all__ = ["borrow", "is_known", "look", "params_of_ours", "warnings_of"]
+__all__ = ["borrow", "is_known", "look", "params_of_ours", "warnings_in", "warnings_of"]
 
 
 @cache
@@ -63,6 +64,12 @@ async def look(row: Row, client: Any, admin: redis.Redis) -> Any:
         return await row.probe(client, admin)
     except (redis.RedisError, AttributeError, TypeError, ValueError) as error:
         return type(error).__name__
+
+
+def warnings_in(caplog: Any) -> list[str]:
+    """Return what was said, but for a long wait: on a busy machine there are some."""
+    records = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    return [each.getMessage() for each in records]
 
 
 def warnings_of(row: Row, way: str) -> list[str]:

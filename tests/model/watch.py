@@ -109,7 +109,8 @@ class Watch:
         """Raise AssertionError if this thread has a connection that others should have."""
         found, pause = self._found.pop(get_ident())
         before = found - self._given
-        overtaken = [w for w in self._pool._ledger.queue if w.ticket in before]
+        # Who has been seen there: one that is joining may be back, and first by right.
+        overtaken = [waiter for waiter in self._line if waiter.ticket in before]
         is_late = any(self._is_live(waiter, now) for waiter in overtaken)
         assert not is_late, "overtaken by one who did not queue"
         # One who was woken does not wait for the waker to let go of the lock: a pause that is
@@ -164,6 +165,8 @@ class Watch:
             if waiter not in self._line:
                 assert waiter.ticket, "a place in the queue without a number"
                 self._line[waiter] = (waiter.priority, waiter.ticket), get_ident()
+                if self.had_its_turn():  # and is back
+                    self._given.add(waiter.ticket)
         in_order = sorted(queue, key=self._line.__getitem__)
         assert list(queue.in_order()) == in_order, "overtaken: the queue is not in its order"
 
@@ -190,6 +193,8 @@ class Watch:
         assert not (given and stats.is_paused and self._was_paused), "lent while paused"
         self._pauses += self._was_paused and not stats.is_paused
         self._had_their_turn.update(self._line[waiter][1] for waiter in given)
+        if fresh:  # for this thread, which has stood in line for not even a moment
+            self._had_their_turn.add(get_ident())
         gone = [waiter for waiter in self._line if waiter not in ledger.queue]
         for waiter in {*gone, *given}:
             del self._line[waiter]
