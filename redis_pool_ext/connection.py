@@ -66,10 +66,11 @@ class GuardedConnection(Account, DialledConnection):
         if self._sock is not None:
             return
         home = self._home_to_reconnect()
-        if self.budget is None:
+        spending = self._spending
+        if spending is None:
             home.reconnect(self)
         else:
-            with (spending := self._spend()):
+            with spending:
                 spending.require()
                 home.reconnect(self)
 
@@ -105,10 +106,11 @@ class GuardedConnection(Account, DialledConnection):
 
         Raises `redis.ConnectionError` when an earlier reply was never read.
         """
-        if self.budget is None or self._deadline is not None:
+        spending = self._spending
+        if spending is None or self._deadline is not None:
             self._send(command, check_health)
         else:
-            with (spending := self._spend()):
+            with spending:
                 spending.require()
                 self._send(command, check_health)
 
@@ -139,10 +141,11 @@ class GuardedConnection(Account, DialledConnection):
         """Read one reply, and note that one less is owed."""
         if self._replies is not None:
             self._replies.is_first = True
-        if self.budget is None or self._deadline is not None:
+        spending = self._spending
+        if spending is None or self._deadline is not None:
             return self._read(*args, **kwargs)
-        with (spending := self._spend()):
-            left = self.budget.left()
+        with spending:
+            left = spending.budget.left()
             if left < LEAST and self._is_subscriber():  # whose messages may never end
                 raise spending.exceeded()
             self._cut_timeout(left)
@@ -166,9 +169,10 @@ class GuardedConnection(Account, DialledConnection):
         """Tell whether there is something to read, within so many seconds."""
         if self._replies is not None:
             self._replies.is_first = True  # redis-py 6 reads to find out
-        if self.budget is None or timeout == 0:
+        spending = self._spending
+        if spending is None or timeout == 0:
             return bool(super().can_read(timeout))
-        with (spending := self._spend()):
+        with spending:
             is_there = bool(super().can_read(bounded(timeout, spending.require())))
             if not is_there and self.is_spent:
                 raise spending.exceeded()
@@ -185,7 +189,7 @@ class GuardedConnection(Account, DialledConnection):
 
     def lend(self, budget: Budget | None) -> None:
         """Let nothing on it last longer than `budget`; None takes that off, and leaves no trace."""
-        self.budget = budget
+        super().lend(budget)
         if self._replies is not None:
             self._replies.budget = budget
         if budget is None and isinstance(self._sock, socket.socket):
@@ -208,7 +212,9 @@ class GuardedConnection(Account, DialledConnection):
 
     def exchange_in_budget(self, lane: Lane, packed: bytes) -> Any:
         """Do what `express.exchange` does, within the budget."""
-        with (spending := self._spend()):
+        spending = self._spending
+        assert spending is not None  # or another way were chosen
+        with spending:
             try:
                 self._cut_timeout(spending.require())
             except BaseException:

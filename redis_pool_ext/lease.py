@@ -148,7 +148,10 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
             self._is_taking = True
             if self.held:  # a signal handler of this thread was quicker
                 return self.held[0]
-            connection = self._from_pool(deadline)
+            if self._budget is None:
+                connection = self.pool.get_connection(deadline=deadline, priority=self.priority)
+            else:
+                connection = self._from_pool(deadline)
             self.held.append(connection)
         except (PoolExhaustedError, PoolUnavailableError):
             # A request that goes on after a refusal (a session that is optional, a view
@@ -291,7 +294,9 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
                 # A pipeline of this thread still refers to it, or a command that a signal
                 # handler interrupts; neither must meet the next borrower there.
                 connection.disconnect()
-            self._return(connection)
+            if connection.budget is not None:
+                connection.lend(None)
+            self.pool.release(connection)
 
     def _give_back_extra(self) -> None:
         while self._extra:

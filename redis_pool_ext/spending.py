@@ -127,12 +127,13 @@ class RetryWithin(Retry):
     def __init__(self, policy: Any, spending: Spending) -> None:
         super().__init__(policy._backoff, policy._retries, policy._supported_errors)
         self._spending = spending
-        self._policy = kept_within(policy, spending)
+        self.policy = policy
+        self._kept = kept_within(policy, spending)
 
     def call_with_retry(self, do: Any, fail: Any, *args: Any, **options: Any) -> Any:
         """Call `do` until it succeeds, and `fail` after each failure."""
         with self._spending:
-            return self._policy.call_with_retry(do, unless_exceeded(fail), *args, **options)
+            return self._kept.call_with_retry(do, unless_exceeded(fail), *args, **options)
 
 
 def kept_within(policy: Any, spending: Spending) -> Any:

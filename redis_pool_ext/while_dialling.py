@@ -24,6 +24,8 @@ class WhileDialling:
 
     # What its holder may spend on Redis in all; lent by the lease, which takes it back.
     budget: Budget | None = None
+    _spending: Spending | None = None  # what counts its time
+    _kept_retry: Any = None
     home: Any
 
     _deadline: Deadline | None  # of the dial that is under way
@@ -65,9 +67,12 @@ class WhileDialling:
         """The retry policy of commands, within the budget; a dial has none."""
         if self._deadline is not None:
             return self._once
-        return (
-            self._retry if self.budget is None else self._retry_within(self._retry, self._spend())
-        )
+        if self._spending is None:
+            return self._retry
+        kept = self._kept_retry
+        if kept is None or kept.policy is not self._retry:
+            kept = self._kept_retry = self._retry_within(self._retry, self._spending)
+        return kept
 
     @retry.setter
     def retry(self, policy: Any) -> None:
@@ -97,10 +102,14 @@ class WhileDialling:
         left = max(self._cut_to.remaining(), 0.001)  # 0 would mean non-blocking
         return left if configured is None else min(left, configured)
 
-    def _spend(self) -> Spending:
-        """Return what counts the time of a holder with a budget."""
-        assert self.budget is not None
-        return Spending(self.budget, self.home() if self.home is not None else None)
+    def lend(self, budget: Budget | None) -> None:
+        """Let nothing on it last longer than `budget`; None takes that off, and leaves no trace."""
+        self.budget = budget
+        self._kept_retry = None
+        if budget is None:
+            self._spending = None
+        else:
+            self._spending = Spending(budget, self.home() if self.home is not None else None)
 
     @property
     def is_spent(self) -> bool:

@@ -16,7 +16,6 @@ from typing import Any, NoReturn, Protocol
 import redis
 
 from ..account import READ_ONLY, Account, put_in_front
-from ..budget import Budget
 from ..deadline import Deadline
 from ..forks import getpid
 from ..packing import pack_ordinary
@@ -82,10 +81,11 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
         if self._sock is not None:
             return
         home = self._home_to_reconnect()
-        if self.budget is None:
+        spending = self._spending
+        if spending is None:
             await home.reconnect(self)
         else:
-            with (spending := self._spend()):
+            with spending:
                 spending.require()
                 await home.reconnect(self)
 
@@ -127,10 +127,11 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
 
         Raises `redis.ConnectionError` when an earlier reply was never read.
         """
-        if self.budget is None or self._deadline is not None:
+        spending = self._spending
+        if spending is None or self._deadline is not None:
             await self._send(command, check_health)
         else:
-            with (spending := self._spend()):
+            with spending:
                 spending.require()
                 await self._send(command, check_health)
 
@@ -187,10 +188,11 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
         None when it does not come within `timeout` seconds: then it still is. Without a
         `timeout` it is late after `socket_timeout`, which closes the connection.
         """
-        if self.budget is None or self._deadline is not None:
+        spending = self._spending
+        if spending is None or self._deadline is not None:
             return await self._read(disable_decoding, timeout, **kwargs)
-        with (spending := self._spend()):
-            left = self.budget.left()
+        with spending:
+            left = spending.budget.left()
             if left < LEAST and self._is_subscriber():  # whose messages may never end
                 raise spending.exceeded()
             within = None if timeout is None else bounded(timeout, left)
@@ -272,13 +274,11 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
 
     # -- a holder's budget --------------------------------------------------------------
 
-    def lend(self, budget: Budget | None) -> None:
-        """Let nothing on it last longer than `budget`; None takes that off, and leaves no trace."""
-        self.budget = budget
-
     async def exchange_in_budget(self, lane: AsyncLane, packed: bytes) -> Any:
         """Do what `express.exchange` does, within the budget."""
-        with (spending := self._spend()):
+        spending = self._spending
+        assert spending is not None  # or another way were chosen
+        with spending:
             try:
                 left = bounded(self._socket_timeout, spending.require())
                 see_that_it_rings(self, left)
