@@ -35,7 +35,7 @@ from .histogram import BOUNDS
 from .life import Life
 from .observing import observers
 from .records import HELD, IDLE, Refusal, Slot, SlotState, Waiter
-from .report import Reported
+from .refusing import Look, Refusing
 from .stats import Counters, PoolStats, Tally, snapshot
 from .verdict import Verdict
 
@@ -98,7 +98,7 @@ class Ledger:
         self._keys = count(1)
         self._tickets = count(1)
         self._early_tickets = count(-(2**62))  # less than those, for ever
-        self.reported = Reported()
+        self.refusing = Refusing()
 
     def go_on_counting(self, before: Ledger) -> None:
         """Give no slot a key that one of the parent's has: its owner may go on in the child."""
@@ -426,18 +426,28 @@ class Ledger:
 
     def stats(self) -> PoolStats:
         """Return a snapshot: sizes of one moment, and counters."""
+        return snapshot(self.counters, self._tallies.values(), **self.sizes())
+
+    def sizes(self) -> dict[str, Any]:
+        """Return what of a snapshot is quickly told."""
         idle, connecting = len(self.idle), len(self._connecting)
-        return snapshot(
-            self.counters,
-            self._tallies.values(),
-            alias=self.alias,
-            max_connections=self.max_connections,
-            in_use=len(self._slots) - idle - connecting,
-            idle=idle,
-            connecting=connecting,
-            waiting=len(self.queue),
-            generation=self.generation,
-            circuit=self.circuit.state,
-            is_closed=self.is_closed,
-            is_paused=self.is_paused,
-        )
+        return {
+            "alias": self.alias,
+            "max_connections": self.max_connections,
+            "in_use": len(self._slots) - idle - connecting,
+            "idle": idle,
+            "connecting": connecting,
+            "waiting": len(self.queue),
+            "generation": self.generation,
+            "circuit": self.circuit.state,
+            "is_closed": self.is_closed,
+            "is_paused": self.is_paused,
+        }
+
+    def glance(self, now: float) -> PoolStats:
+        """Return what `stats` does, at less cost: its totals may be a few milliseconds old."""
+        return self.refusing.glance(self, now)
+
+    def refuse(self, now: float) -> Look:
+        """Do that for one who is refused; also say in how many seconds there is room for it."""
+        return self.refusing.refuse(self, now)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import random
-
 import redis
 
+from .comeback import whole_seconds
 from .errors import (
     ConnectionPoolTimeoutError,
     PoolClosedError,
@@ -18,26 +16,27 @@ from .errors import (
 )
 from .faults import CredentialsError, Fault, TLSError
 from .records import Refusal
+from .refusing import Look
 from .stats import PoolStats
 
 __all__ = ["closed", "exhausted", "unavailable"]
 
 _ROOM = "the server takes no more connections: raise its maxclients, or lower MAX_CONNECTIONS"
 
-_RETRY_CLOSED = 5
-_RETRY_MAX_EXHAUSTED = 10
-_RETRY_MAX_UNAVAILABLE = 30
+# Seconds in which a process that is going down has been replaced.
+_REPLACED_IN = 5
 
 
 def exhausted(
-    refusal: Refusal, stats: PoolStats, timeout: float, full: BaseException | None = None
+    refusal: Refusal, look: Look, timeout: float, full: BaseException | None = None
 ) -> RedisPoolError:
     """Return the error for a caller who found every connection in use.
 
     `full` is the server's own refusal, where it takes no more connections.
     """
+    stats = look.stats
     pool = f'pool "{stats.alias}": {stats.summary()}'
-    retry_after = _jittered(_queue_seconds(stats), _RETRY_MAX_EXHAUSTED)
+    retry_after = whole_seconds(look.wait)
     if refusal is Refusal.QUEUE_FULL:
         return PoolQueueFullError(
             f"{stats.waiting} callers are queued already ({pool}); raise MAX_WAITING or "
@@ -57,7 +56,7 @@ def exhausted(
 
 
 def unavailable(
-    stats: PoolStats,
+    look: Look,
     cause: BaseException | None,
     *,
     probe_in: float = 0.0,
@@ -68,6 +67,7 @@ def unavailable(
     `probe_in` is the number of seconds until the next dial may be tried; 0 when this
     caller's own dial failed. `is_full`: the server takes no more connections.
     """
+    stats = look.stats
     tried = "not dialled again yet" if probe_in > 0 else "the dial failed"
     # None: somebody else has reached the server since this caller was sent away.
     reason = f": {_reason(cause)}" if cause is not None else ""
@@ -77,7 +77,7 @@ def unavailable(
         f"{_ROOM if is_full else _way_to_it(cause)}",
         alias=stats.alias,
         stats=stats,
-        retry_after=_jittered(max(1.0, probe_in), _RETRY_MAX_UNAVAILABLE),
+        retry_after=whole_seconds(max(look.wait, probe_in)),
     )
     error.__cause__ = cause
     return error
@@ -89,7 +89,7 @@ def closed(stats: PoolStats) -> RedisPoolError:
         f'the pool "{stats.alias}" is closed; get_pool("{stats.alias}") makes a new one',
         alias=stats.alias,
         stats=stats,
-        retry_after=_jittered(_RETRY_CLOSED, 2 * _RETRY_CLOSED),
+        retry_after=whole_seconds(_REPLACED_IN),
     )
 
 
@@ -125,14 +125,3 @@ def _way_out(stats: PoolStats, full: BaseException | None) -> str:
             "the server takes no more connections: raise its maxclients, or lower MAX_CONNECTIONS"
         )
     return "raise MAX_CONNECTIONS or hold leases shorter"
-
-
-def _queue_seconds(stats: PoolStats) -> float:
-    """Estimate how long the queue needs to drain: each connection serves one per hold."""
-    return (stats.waiting + 1) * stats.mean_hold_seconds / stats.max_connections
-
-
-def _jittered(seconds: float, most: int) -> int:
-    """Return whole seconds up to `most`, spread so that clients do not come back together."""
-    least = min(max(1, math.ceil(seconds)), most // 2)
-    return random.randint(least, 2 * least)
