@@ -151,7 +151,10 @@ class Outcomes(Queueing):
             look = ledger.refuse(now)
             was_down = ledger.circuit.is_open
             ledger.failed(slot, verdict, kept, now)
-            is_down = ledger.circuit.is_open
+            is_down, probe_in = ledger.circuit.is_open, ledger.circuit.next_probe - now
+        if is_down and self._will_probe(probe_in):
+            # Of several failures at once the last one counts; a caller in between may probe.
+            ledger.circuit.is_promised = True
         self._settle()
         if observers:
             tell(lambda each: each.not_made(self))
@@ -162,6 +165,10 @@ class Outcomes(Queueing):
                 error,
             )
         return look
+
+    def _will_probe(self, seconds: float) -> bool:
+        """See that somebody looks for the server after so many seconds; False: no one will."""
+        return False
 
     def _lend(self, connection: Account, slot: Slot) -> bool:
         """Count a new connection as lent; keep it instead, if the pool was paused."""
