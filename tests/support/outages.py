@@ -119,7 +119,6 @@ class CircuitContract(OutageCase):
         nobody_keeps_house(site)
         assert site.ask()[0] == 200
         own_server.stop()
-        caplog.clear()
         while site.pool.stats().circuit == "closed":
             assert site.ask()[0] in (500, 503)
         probe_is_due(site, is_due=False)
@@ -139,6 +138,7 @@ class CircuitContract(OutageCase):
     ):
         """The server goes in the middle of a view, and others find that out."""
         nobody_keeps_house(site)
+        dialled: list[int] = []
 
         def go_down() -> None:
             own_server.stop()
@@ -147,12 +147,14 @@ class CircuitContract(OutageCase):
                     site.pool.get_connection()
             probe_is_due(site, is_due=False)
             wait_until(lambda: not proxy._sockets)  # the leased one is closed, too
+            dialled.append(site.pool.stats().create_failures)
 
         monkeypatch.setattr(lease, "LOOK_IN_LEASE_AFTER", 0.0)  # as if the view had paused
         site.between.append(go_down)
         status, seconds = site.ask_twice()
         assert status == 503
         assert int(seconds or 0) >= 1
+        assert dialled == [site.pool.stats().create_failures]
         assert site.pool.stats().in_use == 0
 
     def test_server_that_is_back_is_found_without_a_visitor(self, site, proxy):
