@@ -65,6 +65,11 @@ def board(client: redis.Redis) -> dict[str, Any]:
     }
 
 
+def votes(client: redis.Redis) -> int:
+    """Return how many votes there are; 0 also where a client that may do without has no answer."""
+    return int(client.get(TOTAL) or 0)
+
+
 def seconds_to_wait(client: redis.Redis, visitor: str) -> int:
     """Count one try of `visitor`; return 0 if it is welcome, else when the next one is."""
     key = TRIES % visitor

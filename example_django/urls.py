@@ -10,6 +10,7 @@ urlpatterns = [
     path("", views.index, name="index"),
     path("vote/", views.vote, name="vote"),
     path("name/", views.name, name="name"),
+    path("programme/", views.programme, name="programme"),
     path("report/", views.report, name="report"),
     path("board.json", views.board, name="board"),
     path("pool.json", views.pool, name="pool"),

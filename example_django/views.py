@@ -1,6 +1,7 @@
 """The pages. `request.redis` is one connection, from its first use to the response's end.
 
-No view handles a full pool: the middleware answers 503 with the template `503.html`.
+No view handles a full pool: the middleware answers 503 with the template `503.html`. Three say
+what they need: a vote goes before all else, a report behind it, and the programme does without.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from example_django import poll
 from example_django.pool_panel import pool_panel
+from redis_pool_ext.django.decorators import redis_optional, redis_required
 
 
 @never_cache
@@ -31,6 +33,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@redis_required(priority="high")
 def vote(request: HttpRequest) -> HttpResponse:
     """Count a vote, unless this visitor votes too fast."""
     choice = request.POST.get("choice", "")
@@ -57,6 +60,7 @@ def name(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_safe
+@redis_required(priority="low", budget=15.0)  # seconds on Redis, in all
 def report(request: HttpRequest) -> HttpResponse:
     """Hold this request's connection for some seconds, on purpose."""
     seconds = poll.report_seconds(request.GET.get("seconds"))
@@ -66,6 +70,17 @@ def report(request: HttpRequest) -> HttpResponse:
     if _wants_json(request):
         return JsonResponse({"held": held})
     return render(request, "report.html", {"held": held, "board": board})
+
+
+@never_cache
+@require_safe
+@redis_optional
+def programme(request: HttpRequest) -> HttpResponse:
+    """Show the talks; and how many votes there are, where Redis can tell."""
+    votes = poll.votes(request.redis)
+    known = not request.redis.is_degraded
+    context = {"talks": poll.TALKS, "votes": votes, "known": known}
+    return render(request, "programme.html", context)
 
 
 @never_cache

@@ -1,6 +1,7 @@
 """The application. `current_redis` is one connection, from its first use to the response's end.
 
-No view handles a full pool: the extension answers 503, and `full` below gives it a page.
+No view handles a full pool: the extension answers 503, and `full` below gives it a page. Three
+say what they need: a vote goes before all else, a report behind it, the programme does without.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import os
 from time import monotonic
 from uuid import uuid4
 
-from flask import Blueprint, Flask, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 
-from redis_pool_ext.flask import FlaskRedisPool, current_redis
+from redis_pool_ext.flask import FlaskRedisPool, current_redis, redis_optional, redis_required
 from redis_pool_ext.flask.status import blueprint as status_page
 
 from . import poll
@@ -61,6 +62,7 @@ def index() -> ResponseReturnValue:
 
 
 @pages.post("/vote/")
+@redis_required(priority="high")
 def vote() -> ResponseReturnValue:
     """Count a vote, unless this visitor votes too fast."""
     choice = request.form.get("choice", "")
@@ -86,6 +88,7 @@ def name() -> ResponseReturnValue:
 
 
 @pages.get("/report/")
+@redis_required(priority="low", budget=15.0)  # seconds on Redis, in all
 def report() -> ResponseReturnValue:
     """Hold this request's connection for some seconds, on purpose."""
     seconds = poll.report_seconds(request.args.get("seconds"))
@@ -95,6 +98,15 @@ def report() -> ResponseReturnValue:
     if wants_json():
         return {"held": held}
     return render_template("report.html", held=held, board=board)
+
+
+@pages.get("/programme/")
+@redis_optional
+def programme() -> ResponseReturnValue:
+    """Show the talks; and how many votes there are, where Redis can tell."""
+    votes = poll.votes(current_redis)
+    known = not g.redis.is_degraded
+    return render_template("programme.html", talks=poll.TALKS, votes=votes, known=known)
 
 
 @pages.get("/board.json")

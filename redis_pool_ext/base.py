@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from . import bygone
@@ -20,6 +21,7 @@ from .life import Life
 from .looking import Looking
 from .observing import on_change, reported
 from .rotation import follow
+from .terms import Terms
 from .tls import Contexts
 from .upkeep import Upkeep
 
@@ -43,6 +45,10 @@ class PoolBase(PoolInterface, Upkeep, Looking):
         *,
         alias: str = "default",
         max_waiting: int | None = None,
+        queue_discipline: str = "fifo",
+        queue_target: float = 0.1,
+        queue_interval: float = 1.0,
+        reserved: Mapping[str, int] | None = None,
         max_connecting: int = 2,
         hold: str = "request",
         min_idle: int = 0,
@@ -58,6 +64,10 @@ class PoolBase(PoolInterface, Upkeep, Looking):
             max_connections=max_connections,
             timeout=timeout,
             max_waiting=max_waiting,
+            queue_discipline=queue_discipline,
+            queue_target=queue_target,
+            queue_interval=queue_interval,
+            reserved=reserved,
             max_connecting=max_connecting,
             hold=hold,
             min_idle=min_idle,
@@ -75,7 +85,13 @@ class PoolBase(PoolInterface, Upkeep, Looking):
         self.alias = alias
         self.timeout = float(timeout)
         self.max_connections = max_connections
-        self.max_waiting = max_waiting
+        self.terms = Terms(
+            max_waiting=max_waiting,
+            queue_discipline=queue_discipline,
+            queue_target=queue_target,
+            queue_interval=queue_interval,
+            reserved=reserved,
+        )
         self.max_connecting = max_connecting
         self.hold = hold
         self.min_idle = min_idle
@@ -113,6 +129,11 @@ class PoolBase(PoolInterface, Upkeep, Looking):
 
     def __repr__(self) -> str:
         return f'<{type(self).__name__} "{self.alias}" {self.stats().summary()}>'
+
+    @property
+    def max_waiting(self) -> int | None:
+        """How many may wait at a time; None for any number."""
+        return self.terms.max_waiting
 
     # -- redis-py's odds and ends ---------------------------------------------------------
 

@@ -40,6 +40,10 @@ class PoolConfig:
     max_connections: int = 16
     timeout: float = 2.0
     max_waiting: int | None = None
+    queue_discipline: str = "fifo"
+    queue_target: float = 0.1
+    queue_interval: float = 1.0
+    reserved: Mapping[str, int] | None = None
     max_connecting: int = 2
     hold: str = "request"
     min_idle: int = 0

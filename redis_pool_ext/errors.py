@@ -66,7 +66,11 @@ class ConnectionPoolTimeoutError(PoolExhaustedError):
 
 
 class PoolQueueFullError(PoolExhaustedError):
-    """`max_waiting` callers were queued already, so this one was refused at once."""
+    """The queue is full, so this caller was sent away before its `timeout`.
+
+    `max_waiting` were queued already; or the pool is in overload, and `queue_discipline` is
+    "codel".
+    """
 
 
 class PoolUnavailableError(RedisPoolError, redis.ConnectionError):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from .aio.client import LeasedAsyncRedis
 from .client import LeasedRedis
-from .scope import Scope
 
 __all__ = ["LazyAsyncRedis", "LazyRedis"]
+
+
+class _Lends(Protocol):
+    """A scope, to what is here."""
+
+    def client(self, pool: Any) -> Any: ...
 
 
 class _Becoming:
@@ -19,7 +24,7 @@ class _Becoming:
     client is set up: a request without Redis pays for one small object.
     """
 
-    def __init__(self, scope: Scope, find_pool: Callable[[], Any]) -> None:
+    def __init__(self, scope: _Lends, find_pool: Callable[[], Any]) -> None:
         self._becomes = scope, find_pool
 
     def __getattribute__(self, name: str) -> Any:

@@ -25,6 +25,11 @@ class Leased:
     response_callbacks: Any
     connection_pool: Any
 
+    @property
+    def is_degraded(self) -> bool:
+        """False: whatever it returns is Redis' answer. One that degrades may say otherwise."""
+        return False
+
     def set_response_callback(self, command: str, callback: Callable[..., Any]) -> None:
         """Set a callback for this object alone: the others' are shared."""
         self.response_callbacks = CaseInsensitiveDict(self.response_callbacks)

@@ -23,20 +23,21 @@ settles it under the lock.
 from __future__ import annotations
 
 import weakref
-from bisect import bisect_left
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from contextlib import suppress
-from itertools import count, takewhile
+from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from .circuit import BACKOFF_CAP, Circuit, ServerFull
-from .histogram import BOUNDS
+from .codel import Codel
 from .life import Life
+from .line import Line
 from .observing import observers
-from .records import HELD, IDLE, Refusal, Slot, SlotState, Waiter
+from .priority import Priority
+from .records import HELD, Refusal, Slot, SlotState, Waiter
 from .refusing import Look, Refusing
+from .shelf import Shelf
 from .stats import Counters, PoolStats, Tally, snapshot
+from .terms import Terms
 from .verdict import Verdict
 
 if TYPE_CHECKING:
@@ -45,11 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Ledger"]
 
 
-# A connection that was idle, and why it is to be closed; or None.
-Taken = tuple["Account", str] | None
-
-
-class Ledger:
+class Ledger(Shelf):
     """Slots, idle connections and waiters of one pool in one process."""
 
     def __init__(  # noqa: PLR0913  one setting an argument
@@ -58,27 +55,23 @@ class Ledger:
         alias: str,
         max_connections: int,
         max_connecting: int,
-        max_waiting: int | None,
+        terms: Terms,
         life: Life,
         longest_backoff: float = BACKOFF_CAP,
     ) -> None:
+        super().__init__(life)
         self.alias = alias
         self.max_connections = max_connections
         self.max_connecting = max_connecting
-        self.fresh_for = life.fresh_for
-        self.max_waiting = max_waiting
-        self.life = life
+        self.terms = terms
         self.circuit = Circuit(longest_backoff)
         self.counters = Counters()
-        self.generation = 0  # connections of an older one are not used again
-        self.generation_since = 0.0  # when that began (monotonic, seconds)
         self.server: tuple[str, int] | None = None  # where that is, if somebody has to be asked
-        self.doubted_at = 0.0  # when a connection last broke: older idle ones are suspect
         self.is_closed = False
         self.is_paused = False
         self.server_full = ServerFull()
-        self.idle: list[Account] = []  # newest last, taken from the end
-        self.queue: OrderedDict[Waiter, None] = OrderedDict()  # oldest first
+        self.queue = Line()
+        self.codel = terms.codel()
         # Dead references to slots that were dropped; a bell for `bury`. A slot's callback
         # is `graveyard.append` itself: a call in C, which no exception can strike before
         # it has done its work, and which takes no lock. Finalizers run anywhere, also
@@ -86,57 +79,23 @@ class Ledger:
         self.graveyard: deque[weakref.ref[Slot]] = deque()
         # Released by a finalizer or signal handler while its thread had the lock.
         self.returned: deque[Account] = deque()
-        self.lent: set[int] = set()  # keys; who removes one has the right to give it back
         # Whether what comes back, and what is lent, goes the careful way. The quick ones ask
         # these and nothing else; so all that is rare has to be folded into them. Attributes are
         # few on purpose: Python 3.11 looks those of an object up slower when it has over 30.
         self.takes_with_care = life.max_idle is not None
         self.lends_with_care = False
+        # Whether nothing is lent but to who stands in line, be it for a moment.
+        self.lends_by_turn = False
         self._slots: dict[int, weakref.ref[Slot]] = {}
         self._tallies: dict[int, Tally] = {}
         self._connecting: set[int] = set()
         self._keys = count(1)
-        self._tickets = count(1)
-        self._early_tickets = count(-(2**62))  # less than those, for ever
         self.refusing = Refusing()
+        self.watch_turns()
 
     def go_on_counting(self, before: Ledger) -> None:
         """Give no slot a key that one of the parent's has: its owner may go on in the child."""
         self._keys = before._keys
-
-    # -- without the lock: single steps, each of them whole -------------------------------
-
-    def take_idle(self, now: float) -> Any:
-        """Hand out the connection that was used last, if any; the surplus ones age."""
-        try:
-            connection = self.idle.pop()
-        except IndexError:  # somebody else was quicker than the look
-            return None
-        slot: Slot = connection.slot  # type: ignore[assignment]  # while it is idle, and ours
-        self.lent.add(slot.key)
-        slot.tally.acquired += 1
-        slot.taken_at = now
-        slot.state = HELD
-        return connection
-
-    def claim(self, slot: Slot, now: float) -> bool:
-        """Take back what is lent; False if it is not. Of two who try, one is told True."""
-        try:
-            self.lent.remove(slot.key)
-        except KeyError:
-            return False
-        tally, held = slot.tally, now - slot.taken_at
-        tally.holds[bisect_left(BOUNDS, held)] += 1
-        tally.hold_seconds += held
-        return True
-
-    def shelve(self, connection: Account, slot: Slot, now: float) -> None:
-        """Put a connection on top of the idle ones; if somebody waits, `serve` is next."""
-        slot.state = IDLE
-        slot.holder = connection.last = None
-        slot.idle_since = now
-        slot.fresh_until = now + self.fresh_for
-        self.idle.append(connection)
 
     # -- taking and giving back ---------------------------------------------------------
 
@@ -173,46 +132,6 @@ class Ledger:
         """Tell of a slot that was collected as garbage, and brought back by a finalizer."""
         return slot.key not in self._slots
 
-    def begin_generation(self, now: float) -> list[Account]:
-        """End the life of all connections; return those that are idle, to be closed."""
-        self.generation += 1
-        self.generation_since = now
-        doomed: list[Account] = []
-        while (taken := self.take_outdated()) is not None:
-            doomed.append(taken[0])
-        return doomed
-
-    def doubt(self, now: float) -> None:
-        """Note that a connection broke: those that idle since before that are suspect."""
-        self.doubted_at = now
-        for connection in self.idle:
-            slot = connection.slot
-            if slot is not None:
-                slot.fresh_until = 0.0
-
-    def take_outdated(self) -> Taken:
-        """Take one idle connection that came back while its generation ended."""
-        reason = "pool_closed" if self.is_closed else "drained"
-        return self._take_first(lambda each, _: each.generation != self.generation, reason)
-
-    def take_aged(self, now: float) -> Taken:
-        """Take one idle connection that is not lent any more; None when there is none.
-
-        What `min_idle` keeps ready is no exception: it is renewed.
-        """
-        return self._take_first(lambda _, slot: now >= slot.expires_at, "expired") or (
-            self._take_first(lambda _, slot: self.life.is_too_long(now - slot.idle_since), "idle")
-        )
-
-    def take_surplus(self) -> Taken:
-        """Take the connection that idles longest, while there are more than there may be."""
-        is_over = len(self._slots) > self.max_connections
-        return self._take_first(lambda _, _slot: is_over, "surplus")
-
-    def take_unused_since(self, moment: float) -> Taken:
-        """Take one that idles since before `moment`."""
-        return self._take_first(lambda _, slot: slot.idle_since <= moment, "stale")
-
     def take_to_ask(self) -> Any:
         """Take the idle connection that was used last, for a question of ours; nobody is served.
 
@@ -227,17 +146,6 @@ class Ledger:
         slot: Slot = connection.slot  # type: ignore[assignment]  # while it is idle, and ours
         slot.state = SlotState.CLOSING
         return connection
-
-    def _take_first(self, is_due: Callable[[Account, Slot], bool], reason: str) -> Taken:
-        """Take the first one, of those that idle longest, to close it for `reason`."""
-        for connection in self.idle:  # others may add to it and take from it meanwhile
-            slot = connection.slot
-            if slot is not None and is_due(connection, slot):
-                with suppress(ValueError):  # it was lent in this moment
-                    self.idle.remove(connection)
-                    slot.state = SlotState.CLOSING
-                    return connection, reason
-        return None
 
     # -- slots --------------------------------------------------------------------------
 
@@ -358,49 +266,54 @@ class Ledger:
     # -- the queue ----------------------------------------------------------------------
 
     def queue_up(self, waiter: Waiter) -> None:
-        """Put a waiter into the queue: at the end, or back to where it was.
-
-        One that has had its turn, and got nothing good, has its ticket already.
-        """
+        """Put a waiter into the queue: at the end, or back to where it was."""
         waiter.gift = None
         if not waiter.wake.locked():
             waiter.wake.acquire()  # never in vain: gevent's would switch greenlets, here
-        if waiter.ticket is None:
-            waiter.ticket = next(self._tickets)
-            self.queue[waiter] = None
-            return
-        if waiter.ticket == 0:  # before all who queued, after others like itself
-            waiter.ticket = next(self._early_tickets)
-        earlier = list(takewhile(waiter.comes_after, self.queue))
-        self.queue[waiter] = None
-        for other in (waiter, *reversed(earlier)):
-            self.queue.move_to_end(other, last=False)
+        self.queue.join(waiter)
 
     def serve(self, now: float) -> None:
-        """Give what is free to those who wait, in order of arrival.
+        """Give what is free to those who wait, in their order.
 
         The gift is written, the waiter is woken, and only then does it leave the queue:
         if an exception strikes in between, the next call finishes the work.
         """
+        if self.codel is not None:
+            self._look_at_load(self.codel, now)
         while self.queue and not self.is_paused:
-            waiter = next(iter(self.queue))
-            if waiter.gift is None and waiter.deadline >= now:
-                if self.idle:
-                    waiter.gift = self.take_idle(now)
-                if waiter.gift is None:
-                    if not self.may_connect(now):
-                        return
-                    waiter.gift = self.open_slot(now)
+            waiter = self.queue.first()
+            if waiter is None or not self._give(waiter, now):
+                return
             self._dismiss(waiter)
+
+    def _give(self, waiter: Waiter, now: float) -> bool:
+        """Give a waiter what there is for it; False if it is still to wait."""
+        if waiter.gift is not None or waiter.deadline < now:
+            return True
+        if self.terms.keeps_some and not self._may_have(waiter.priority):
+            return False
+        if self.idle:
+            waiter.gift = self.take_idle(now)
+        if waiter.gift is None:
+            if not self.may_connect(now):
+                return False
+            waiter.gift = self.open_slot(now)
+        if self.codel is not None:
+            self.codel.served(now - waiter.since)
+        return True
+
+    def _may_have(self, priority: Priority) -> bool:
+        """Tell whether there is a connection for one of this priority, idle or not made yet."""
+        most = self.max_connections - self.terms.kept_from[priority]
+        in_use = len(self._slots) - len(self.idle)
+        return in_use < max(most, 1)
 
     def refuse_all(self, refusal: Refusal) -> None:
         """Send everybody away who still waits."""
-        while self.queue:
-            waiter = next(iter(self.queue))
-            waiter.refusal = refusal
-            self._dismiss(waiter)
+        while (waiter := self.queue.first()) is not None:
+            self._send_away(waiter, refusal)
 
-    def refusal(self, now: float, is_new: bool) -> Refusal | None:
+    def refusal(self, waiter: Waiter, now: float, is_new: bool) -> Refusal | None:
         """Say why a waiter cannot stay in the queue; None when it may.
 
         One that is back in it (not `is_new`) has its place, however many there are.
@@ -409,14 +322,60 @@ class Ledger:
             return Refusal.CLOSED
         if self.circuit.is_open and not self.circuit.admits(now):
             return Refusal.UNAVAILABLE
-        if is_new and self.max_waiting is not None and len(self.queue) > self.max_waiting:
+        if not is_new or (self.codel is None and self.terms.max_waiting is None):
+            return None
+        return self._refusal_of_new(waiter, now)
+
+    def _refusal_of_new(self, waiter: Waiter, now: float) -> Refusal | None:
+        codel, most = self.codel, self.terms.max_waiting
+        if codel is not None:
+            codel.joined(now, is_alone=len(self.queue) == 1)
+            if codel.is_overloaded and self.queue.ahead_of(waiter) >= codel.room:
+                codel.sent_away()
+                return Refusal.SHED
+        if most is None or len(self.queue) <= most:
+            return None
+        last = self.queue.last_behind(waiter)
+        if last is None:
             return Refusal.QUEUE_FULL
+        self._send_away(last, Refusal.QUEUE_FULL)
         return None
+
+    def _look_at_load(self, codel: Codel, now: float) -> None:
+        """Send away who has waited too long while too many come."""
+        codel.look(now)
+        for lane in self.queue.lanes if codel.is_overloaded else ():
+            while (waiter := self.queue.first_of(lane)) is not None:
+                if waiter.gift is not None or not codel.is_too_late(waiter.since, now):
+                    break
+                codel.sent_away()
+                self._send_away(waiter, Refusal.SHED)
+        self.watch_turns()
+
+    def pause(self) -> None:
+        """Give nothing to anybody from now on."""
+        self.lends_by_turn = True  # first: who sees the pause relies on it
+        self.is_paused = True
+
+    def resume(self, now: float) -> None:
+        """Give what is free again."""
+        self.is_paused = False
+        self.watch_turns()
+        self.serve(now)
+
+    def watch_turns(self) -> None:
+        """Note whether what is idle may be lent to whoever asks next."""
+        is_overloaded = self.codel is not None and self.codel.is_overloaded
+        self.lends_by_turn = self.is_paused or self.terms.keeps_some or is_overloaded
+
+    def _send_away(self, waiter: Waiter, refusal: Refusal) -> None:
+        waiter.refusal = refusal
+        self._dismiss(waiter)
 
     def _dismiss(self, waiter: Waiter) -> None:
         if waiter.wake.locked():
             waiter.wake.release()
-        self.queue.pop(waiter, None)
+        self.queue.leave(waiter)
 
     # -- looking ------------------------------------------------------------------------
 

@@ -110,7 +110,7 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
         connection: GuardedConnection | None
         # What follows is Ledger.take_idle(), in one piece with this as in release().
         try:
-            connection = None if ledger.queue or ledger.is_paused else ledger.idle.pop()  # type: ignore[assignment]  # of its own kind
+            connection = None if ledger.queue or ledger.lends_by_turn else ledger.idle.pop()  # type: ignore[assignment]  # of its own kind
         except IndexError:
             connection = None
         if connection is not None:

@@ -20,7 +20,7 @@ __all__ = ["Queueing"]
 
 logger = logging.getLogger("redis_pool_ext")
 
-_EXHAUSTED = frozenset({Refusal.TIMED_OUT, Refusal.QUEUE_FULL})
+_EXHAUSTED = frozenset({Refusal.TIMED_OUT, Refusal.QUEUE_FULL, Refusal.SHED})
 
 
 class Queueing(Telling):
@@ -50,11 +50,13 @@ class Queueing(Telling):
             if instead_of is not None:
                 ledger.give_up(instead_of)
             is_new = waiter.ticket is None
+            if is_new:
+                waiter.since = now
             ledger.queue_up(waiter)
             if ledger.idle or ledger.has_room:
                 ledger.serve(now)
             if waiter.gift is None:
-                waiter.refusal = ledger.refusal(now, is_new)
+                waiter.refusal = ledger.refusal(waiter, now, is_new)
         if ledger.graveyard or ledger.returned:
             self._settle()
         if was_stale:
@@ -89,7 +91,7 @@ class Queueing(Telling):
     def _leave_queue(self, waiter: Waiter) -> None:
         """Wait no longer; under the lock, so the wait cannot end both ways."""
         with self._lock:
-            self._ledger.queue.pop(waiter, None)
+            self._ledger.queue.leave(waiter)
         self._settle()
 
     def _walk_away(self, waiter: Waiter) -> None:

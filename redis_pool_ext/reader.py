@@ -36,7 +36,13 @@ _IN_URL = ("LOCATION", "HOST", "PORT", "DB", "USER", "USERNAME", "PASSWORD", "UN
 REFUSED = ("cache", "cache_config")
 
 # The one default that another setting can contradict.
-_DEFAULTS = {"max_connections": 16}
+_DEFAULTS = {"max_connections": 16, "queue_target": 0.1, "queue_interval": 1.0}
+
+_NO_MORE_THAN = (
+    ("min_idle", "max_connections"),
+    ("min_idle", "max_idle"),
+    ("queue_target", "queue_interval"),
+)
 
 _NAMES = REDIS_PY_ARGUMENTS | POOL_RULES.keys()
 _UNKNOWN = "is not an argument of the pool or of redis-py's connection"
@@ -106,11 +112,17 @@ def contradictions(found: Mapping[str, Any], spelled: Callable[[str], str]) -> l
     A size that is not in `found` has its default.
     """
     problems = []
-    for less, more in (("min_idle", "max_connections"), ("min_idle", "max_idle")):
-        low, high = found.get(less), found.get(more, _DEFAULTS.get(more))
+    for less, more in _NO_MORE_THAN:
+        low, high = (found.get(name, _DEFAULTS.get(name)) for name in (less, more))
         if low is not None and high is not None and low > high:
             message = f"{low} is more than {spelled(more)}, which is {high}"
             problems.append(Problem("E004", spelled(less), message, "lower one or raise the other"))
+    kept = sum((found.get("reserved") or {}).values())
+    most = found.get("max_connections", _DEFAULTS["max_connections"])
+    if kept >= most:
+        message = f"{kept} connections are all of {spelled('max_connections')}, which is {most}"
+        hint = "leave at least one for everybody, or raise it"
+        problems.append(Problem("E004", spelled("reserved"), message, hint))
     return problems
 
 

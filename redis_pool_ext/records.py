@@ -79,6 +79,7 @@ class Refusal(Enum):
 
     TIMED_OUT = "timed_out"
     QUEUE_FULL = "queue_full"
+    SHED = "shed"
     UNAVAILABLE = "unavailable"
     CLOSED = "closed"
 
@@ -97,7 +98,7 @@ class Wake(Protocol):
 
 
 class Waiter:
-    """A caller in the queue; `ticket` is its number there.
+    """A caller in the queue since a moment (monotonic, seconds); `ticket` is its number there.
 
     0, until it queues: it came when there was no queue, and had an idle connection.
 
@@ -106,7 +107,9 @@ class Waiter:
     can sleep on, or what is one to the books.
     """
 
-    __slots__ = ("deadline", "end", "gift", "priority", "refusal", "ticket", "waited", "wake")
+    __slots__ = (
+        "deadline", "end", "gift", "priority", "refusal", "since", "ticket", "waited", "wake",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -117,6 +120,7 @@ class Waiter:
     ) -> None:
         self.deadline = deadline
         self.priority = priority
+        self.since = 0.0
         self.ticket = ticket
         self.waited = 0.0  # seconds
         # A connection of the kind that this waiter waits for, or a slot.

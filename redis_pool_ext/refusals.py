@@ -45,6 +45,14 @@ def exhausted(
             stats=stats,
             retry_after=retry_after,
         )
+    if refusal is Refusal.SHED:
+        return PoolQueueFullError(
+            f"too many callers wait for too long, so this one was sent away ({pool}); raise "
+            "MAX_CONNECTIONS, or hold leases shorter",
+            alias=stats.alias,
+            stats=stats,
+            retry_after=retry_after,
+        )
     error = ConnectionPoolTimeoutError(
         f"no connection within {timeout:.2f} s ({pool}); {_way_out(stats, full)}",
         alias=stats.alias,

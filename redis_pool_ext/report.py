@@ -28,17 +28,18 @@ _INSIDE = tuple(str(Path(path).parent) + os.sep for path in (__file__, redis.__f
 
 
 class Reported:
-    """When one thing of a pool was last logged. Called under the pool's lock."""
+    """When one thing was last logged. Called under its owner's lock, of a pool mostly."""
 
-    __slots__ = ("_at", "_since")
+    __slots__ = ("_at", "_every", "_since")
 
-    def __init__(self) -> None:
-        self._at = -REPORT_EVERY
+    def __init__(self, every: float = REPORT_EVERY) -> None:
+        self._every = every
+        self._at = -every
         self._since = 0
 
     def is_due(self, now: float) -> int | None:
         """Return how many times went unreported before this one; None: not yet."""
-        if now - self._at < REPORT_EVERY:
+        if now - self._at < self._every:
             self._since += 1
             return None
         self._at = now

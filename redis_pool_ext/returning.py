@@ -26,6 +26,7 @@ from .observing import observers, tell
 from .records import IDLE, Refusal, Slot
 from .report import NOBODY, Reported, describe
 from .stats import PoolStats
+from .terms import Terms
 
 __all__ = ["Returning"]
 
@@ -53,7 +54,7 @@ class Returning:
     timeout: float
     max_connections: int
     max_connecting: int
-    max_waiting: int | None
+    terms: Terms
     life: Life
     leak_detection_threshold: float | None
     # Protects the ledger (slots, queue, counters, circuit) wherever more than one step is
@@ -77,11 +78,13 @@ class Returning:
             alias=self.alias,
             max_connections=self.max_connections,
             max_connecting=self.max_connecting,
-            max_waiting=self.max_waiting,
+            terms=self.terms,
             life=self.life,
             longest_backoff=longest,
         )
-        ledger.is_closed, ledger.is_paused = closed, paused
+        ledger.is_closed = closed
+        if paused:
+            ledger.pause()
         return threading.RLock(), ledger, os.getpid()
 
     def heed_observers(self) -> None:

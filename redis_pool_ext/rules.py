@@ -162,12 +162,37 @@ def _are_exceptions(value: Any) -> bool:
     )
 
 
+def _are_reservations(value: Mapping[Any, Any]) -> bool:
+    whole = _whole(1)
+    numbers = value.values()
+    return value.keys() <= {"high", "normal"} and not any(whole.problem("", n) for n in numbers)
+
+
+def _parse_reservations(text: str) -> Any:
+    """Read what a URL says, as in `high:2,normal:4`."""
+    pairs = [part.partition(":") for part in text.split(",")]
+    whole = _whole(1)
+    return {name: whole.parse(number) for name, _, number in pairs} if text else text
+
+
 # -- the rules ---------------------------------------------------------------------------
 
 POOL_RULES: dict[str, Rule] = {
     "max_connections": _whole(1),
     "timeout": _seconds(zero="do not wait"),
     "max_waiting": _whole(0, none=True),
+    "queue_discipline": _one_of("fifo", "codel"),
+    "queue_target": _seconds(),
+    "queue_interval": _seconds(),
+    "reserved": Rule(
+        expected="a mapping of priority to a number of connections",
+        fits=_is(Mapping),
+        allows=_are_reservations,
+        fault="is no reservation",
+        hint="give numbers for 'high' or 'normal' or both, as in {'high': 2}",
+        none=True,
+        parse=_parse_reservations,
+    ),
     "max_connecting": _whole(1),
     "hold": _one_of("request", "command"),
     "min_idle": _whole(0),

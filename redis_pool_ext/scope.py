@@ -108,12 +108,14 @@ class Scope:
             alias=pool.alias,
         )
 
-    def begin_request(self, label: object) -> None:
-        """Be a request's from now on: under its name, and with `waits_once`."""
+    def begin_request(self, label: object, budget: Budget | None = None) -> None:
+        """Be a request's from now on: under its name, with `waits_once`, on terms of its own."""
         self._label, self._waits_once = label, True
+        self.budget, self.priority = budget, Priority.NORMAL
         for client in list(self._clients.values()):
             lease = client.connection_pool
             lease.holder, lease.waits_once = self._label, True
+            lease.budget, lease.priority = budget, Priority.NORMAL
 
     def limit(self, *, budget: float | None = None, priority: Priority | str | None = None) -> None:
         """Set what its leases may spend on Redis together, and who they go before.

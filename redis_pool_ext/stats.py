@@ -52,6 +52,7 @@ class Counters(Tally):
 
     timed_out: int = 0
     queue_full: int = 0
+    shed: int = 0
     unavailable: int = 0
     closed: int = 0
     failed: int = 0
@@ -94,12 +95,13 @@ class PoolStats:
     queued; `circuit` is "closed", "open" or "probing".
 
     Totals: every request for a connection ends as one of `acquired`, `timed_out`,
-    `queue_full`, `unavailable`, `closed`, `failed` (its dial was refused for a password,
-    database or argument) or `cancelled` (an exception, say a signal's, reached the caller
-    while it queued or dialled). `waited` of them stood in the queue, for `wait_seconds`
-    altogether: those who failed included. `hold_seconds` is what `released` connections
-    were out for; `leaked` of them, or of those still out, were kept for longer than
-    `leak_detection_threshold`. `discarded` counts closed connections by reason.
+    `queue_full`, `shed` (sent away in overload), `unavailable`, `closed`, `failed` (its dial
+    was refused for a password, database or argument) or `cancelled` (an exception, say a
+    signal's, reached the caller while it queued or dialled). `waited` of them stood in the
+    queue, for `wait_seconds` altogether: those who failed included. `hold_seconds` is what
+    `released` connections were out for; `leaked` of them, or of those still out, were kept
+    for longer than `leak_detection_threshold`. `discarded` counts closed connections by
+    reason.
 
     By size: `waits` has the time in the queue of every request that ended, however it did
     (who stood in none waited for nothing); `holds` what each of `released` was out for;
@@ -121,6 +123,7 @@ class PoolStats:
     waited: int
     timed_out: int
     queue_full: int
+    shed: int
     unavailable: int
     closed: int
     failed: int
@@ -179,7 +182,9 @@ class PoolStats:
 
 
 # How a request can end that gets no connection.
-REFUSALS = ("timed_out", "queue_full", "unavailable", "closed", "failed", "cancelled")
+REFUSALS = (
+    "timed_out", "queue_full", "shed", "unavailable", "closed", "failed", "cancelled",
+)  # fmt: skip
 
 _TIMES = ("waits", "holds", "creates")
 

@@ -75,14 +75,13 @@ class Upkeep(Outcomes):
         """
         self._notice_fork()
         with self._lock:
-            self._ledger.is_paused = True
+            self._ledger.pause()
 
     def resume(self) -> None:
         """Lend again, first to those who have waited longest."""
         self._notice_fork()
         with self._lock:
-            self._ledger.is_paused = False
-            self._ledger.serve(monotonic())
+            self._ledger.resume(monotonic())
         self._settle()
 
     def _begin_round(self) -> None:

@@ -15,9 +15,12 @@ SCHEMES = (*_ONE, *(f"{scheme}+{kind}" for kind in SEVERAL for scheme in ("redis
 # Query values that may be shown; a name that is not here may be a misspelt `password`.
 _SHOWN_QUERY = frozenset({
     "db", "decode_responses", "hold", "max_connecting", "max_connections", "max_waiting",
-    "protocol", "role", "socket_connect_timeout", "socket_timeout", "timeout",
+    "protocol", "queue_discipline", "queue_interval", "queue_target", "role",
+    "socket_connect_timeout", "socket_timeout", "timeout",
 })  # fmt: skip
-_HARMLESS_VALUE = re.compile(r"[\d.]{1,10}|true|false|yes|no|request|command|master|replica")
+_HARMLESS_VALUE = re.compile(
+    r"[\d.]{1,10}|true|false|yes|no|request|command|master|replica|fifo|codel"
+)
 
 ADDRESS = re.compile(r"(?:\[[\da-fA-F:.]+(?:%25[\w.-]+)?\]|[\w.%-]*)(?::\d{0,5})?")
 # A Sentinel takes only these signs in the name of what it looks after.

@@ -57,6 +57,10 @@ class TestReading:
                 "MAX_CONNECTIONS": 4,
                 "TIMEOUT": 0.5,
                 "MAX_WAITING": 8,
+                "QUEUE_DISCIPLINE": "codel",
+                "QUEUE_TARGET": 0.02,
+                "QUEUE_INTERVAL": 0.2,
+                "RESERVED": {"high": 1},
                 "MAX_CONNECTING": 1,
                 "HOLD": "command",
                 "MIN_IDLE": 1,
@@ -76,6 +80,10 @@ class TestReading:
             "max_connections": 4,
             "timeout": 0.5,
             "max_waiting": 8,
+            "queue_discipline": "codel",
+            "queue_target": 0.02,
+            "queue_interval": 0.2,
+            "reserved": {"high": 1},
             "max_connecting": 1,
             "hold": "command",
             "min_idle": 1,
@@ -95,11 +103,15 @@ class TestReading:
         """A URL's query takes the pool's names and redis-py's, each as its right type."""
         config = read_one(
             "redis://h?max_connections=4&timeout=.5&max_waiting=0&max_connecting=1&hold=command"
+            "&queue_discipline=codel&queue_target=.02&queue_interval=.2&reserved=high:1,normal:2"
             "&db=3&socket_timeout=1&decode_responses=false&client_name=web"
         )
 
         assert (config.max_connections, config.timeout, config.max_waiting) == (4, 0.5, 0)
         assert (config.max_connecting, config.hold) == (1, "command")
+        queue = config.queue_discipline, config.queue_target, config.queue_interval
+        assert queue == ("codel", 0.02, 0.2)
+        assert config.reserved == {"high": 1, "normal": 2}
         assert config.options == {
             "host": "h",
             "db": 3,
@@ -107,6 +119,14 @@ class TestReading:
             "decode_responses": False,
             "client_name": "web",
         }
+
+    @pytest.mark.parametrize("text", ["", "high", "high:", "high:x", "low:1", "high:1,,", "high:0"])
+    def test_reservation_in_a_query_is_priority_and_number(self, text: str):
+        """What is neither is refused as the mapping would be."""
+        [problem] = find_problems({"default": f"redis://h?reserved={text}"})
+
+        assert "reserved" in problem.path
+        assert "{'high': 2}" in problem.hint
 
     @pytest.mark.parametrize(
         "entry",
@@ -185,15 +205,17 @@ class TestReading:
 
 # Each kind of mistake with the whole of what its author reads.
 KEYS = (
-    "URL, MAX_CONNECTIONS, TIMEOUT, MAX_WAITING, MAX_CONNECTING, HOLD, MIN_IDLE, MAX_IDLE, "
-    "IDLE_TIMEOUT, MAX_LIFETIME, VALIDATE_AFTER, LEAK_DETECTION_THRESHOLD, "
-    "HOUSEKEEPING_INTERVAL, OPTIONS"
+    "URL, MAX_CONNECTIONS, TIMEOUT, MAX_WAITING, QUEUE_DISCIPLINE, QUEUE_TARGET, QUEUE_INTERVAL, "
+    "RESERVED, MAX_CONNECTING, HOLD, MIN_IDLE, MAX_IDLE, IDLE_TIMEOUT, MAX_LIFETIME, "
+    "VALIDATE_AFTER, LEAK_DETECTION_THRESHOLD, HOUSEKEEPING_INTERVAL, OPTIONS"
 )
 IN_URL = "it is a part of URL, as in redis://user:password@host:6379/0"
 IS_TEXT = "it is a text, as environment variables are: convert it first"
 IS_OBJECT = "it is an object, which no text and no URL can hold"
 LIMIT = "is not a time that one can wait; give seconds above 0, or None for no limit"
 WAIT = "is not a time that one can wait; give seconds from 0 (do not wait) up"
+RESERVATION = "a mapping of priority to a number of connections"
+RESERVE = "give numbers for 'high' or 'normal' or both, as in {'high': 2}"
 SAY_ONCE = "say it in one place only"
 NO_OPTION = "is not an argument of redis-py's connection"
 OWN_NAMES = "OPTIONS holds redis-py's own names"
@@ -253,6 +275,20 @@ WRONG_SETTINGS = [
      "which is 16; lower one or raise the other"),
     ({"MIN_IDLE": 3, "MAX_IDLE": 2}, "['MIN_IDLE']: 3 is more than "
      "REDIS_POOLS['default']['MAX_IDLE'], which is 2; lower one or raise the other"),
+    ({"QUEUE_DISCIPLINE": "lifo"}, "['QUEUE_DISCIPLINE']: 'lifo' is not known; use 'fifo' or "
+     "'codel'"),
+    ({"QUEUE_TARGET": 0}, "['QUEUE_TARGET']: 0 is not a time that one can wait; give seconds "
+     "above 0"),
+    ({"QUEUE_TARGET": 2}, "['QUEUE_TARGET']: 2 is more than "
+     "REDIS_POOLS['default']['QUEUE_INTERVAL'], which is 1.0; lower one or raise the other"),
+    ({"QUEUE_INTERVAL": 0.05}, "['QUEUE_TARGET']: 0.1 is more than "
+     "REDIS_POOLS['default']['QUEUE_INTERVAL'], which is 0.05; lower one or raise the other"),
+    ({"RESERVED": 2}, f"['RESERVED']: 2 is not {RESERVATION} or None; {RESERVE}"),
+    ({"RESERVED": {"low": 2}}, f"['RESERVED']: a value of type dict is no reservation; {RESERVE}"),
+    ({"RESERVED": {"high": 0}}, f"['RESERVED']: a value of type dict is no reservation; {RESERVE}"),
+    ({"RESERVED": {"high": 3, "normal": 1}, "MAX_CONNECTIONS": 4}, "['RESERVED']: 4 connections "
+     "are all of REDIS_POOLS['default']['MAX_CONNECTIONS'], which is 4; leave at least one for "
+     "everybody, or raise it"),
     ({"IDLE_TIMEOUT": 0}, f"['IDLE_TIMEOUT']: 0 {LIMIT}"),
     ({"MAX_LIFETIME": -1}, f"['MAX_LIFETIME']: -1 {LIMIT}"),
     ({"VALIDATE_AFTER": -1}, "['VALIDATE_AFTER']: -1 is not a time that one can wait; give "
@@ -622,6 +658,11 @@ ENTRIES = st.fixed_dictionaries(
         "MAX_CONNECTIONS": ANYTHING,
         "TIMEOUT": ANYTHING,
         "MAX_WAITING": ANYTHING,
+        "QUEUE_DISCIPLINE": ANYTHING,
+        "QUEUE_TARGET": ANYTHING,
+        "QUEUE_INTERVAL": ANYTHING,
+        "RESERVED": ANYTHING
+        | st.dictionaries(st.sampled_from(["high", "normal", "low"]), ANYTHING),
         "MAX_CONNECTING": ANYTHING,
         "HOLD": ANYTHING,
         "OPTIONS": OPTIONS | ANYTHING,

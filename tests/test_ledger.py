@@ -22,7 +22,7 @@ def pool():
 
 def queue_up(pool: RedisPool, patience: float) -> Waiter:
     waiter = Waiter(time.monotonic() + patience)
-    pool._ledger.queue[waiter] = None
+    pool._ledger.queue_up(waiter)
     return waiter
 
 
@@ -79,10 +79,10 @@ def test_leaving_the_queue_does_not_search_it(pool):
     """Removing one waiter of many is one step, not a walk."""
     queue = pool._ledger.queue
     waiters = [queue_up(pool, 60) for _ in range(1000)]
-    queue.pop(waiters[500], None)
+    queue.leave(waiters[500])
 
     assert len(queue) == 999
-    assert next(iter(queue)) is waiters[0]
+    assert queue.first() is waiters[0]
 
 
 class TestComingBack:
@@ -100,22 +100,23 @@ class TestComingBack:
         first, second, third = waiters(3)
         ledger.queue_up(first)
         ledger.queue_up(second)
-        ledger.queue.pop(first)
+        ledger.queue.leave(first)
         ledger.queue_up(third)
         ledger.queue_up(first)
 
-        assert list(ledger.queue) == [first, second, third]
+        assert list(ledger.queue.in_order()) == [first, second, third]
 
     def test_it_is_behind_those_who_came_before(self, ledger):
         """In whatever order they come back."""
         first, second, third, fourth = waiters(4)
         for waiter in (first, second, third):
             ledger.queue_up(waiter)
-        ledger.queue.clear()
+        for waiter in (second, first, third):
+            ledger.queue.leave(waiter)
         for waiter in (fourth, third, first, second):
             ledger.queue_up(waiter)
 
-        assert list(ledger.queue) == [first, second, third, fourth]
+        assert list(ledger.queue.in_order()) == [first, second, third, fourth]
 
     def test_those_who_came_when_nobody_waited_are_ahead_in_their_own_order(self, ledger):
         """They had an idle connection at once, and it was dead."""
@@ -123,17 +124,17 @@ class TestComingBack:
         for waiter in (queued, first, second, third):
             ledger.queue_up(waiter)
 
-        assert list(ledger.queue) == [first, second, third, queued]
+        assert list(ledger.queue.in_order()) == [first, second, third, queued]
 
     def test_they_keep_that_order_when_they_come_back_again(self, ledger):
         """The first one got nothing good a second time."""
         first, second, third = waiters(3, ticket=0)
         for waiter in (first, second, third):
             ledger.queue_up(waiter)
-        ledger.queue.pop(first)
+        ledger.queue.leave(first)
         ledger.queue_up(first)
 
-        assert list(ledger.queue) == [first, second, third]
+        assert list(ledger.queue.in_order()) == [first, second, third]
 
     def test_what_it_had_is_forgotten(self, ledger):
         """It sleeps again until there is something new."""

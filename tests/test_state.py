@@ -298,7 +298,7 @@ class TestFinalizers:
         with RedisPool.from_url(url, max_connections=1, timeout=30) as pool:
             kept = [pool.get_connection()]
             waiter = spawn(pool.get_connection)
-            wait_until(lambda: pool._ledger.queue != {})
+            wait_until(lambda: pool._ledger.queue)
             kept.clear()
             assert waiter.result(timeout=5)
 

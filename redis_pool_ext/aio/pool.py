@@ -109,7 +109,7 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
         self._settle()
         ledger = self._ledger
         connection: Any = None
-        if not ledger.queue and not ledger.is_paused and ledger.idle:
+        if not ledger.queue and not ledger.lends_by_turn and ledger.idle:
             connection = ledger.take_idle(monotonic())
         if connection is None or ledger.lends_with_care or not self._is_fresh(connection):
             deadline = deadline or Deadline(self.timeout)

@@ -53,6 +53,8 @@ def targets(config: PoolConfig, deadline: Deadline) -> Iterator[Targets]:
         max_connections=2,
         timeout=left / 2,
         max_waiting=None,
+        queue_discipline="fifo",
+        reserved=None,
         min_idle=0,
         max_idle=None,
         leak_detection_threshold=None,

@@ -129,6 +129,20 @@ class LeasedCluster(_Copy):
     `release()` gives them back early; the next commands take some again.
     """
 
+    @property
+    def is_degraded(self) -> bool:
+        """False: whatever it returns is Redis' answer. One that degrades may say otherwise."""
+        return False
+
+    def take(self) -> None:
+        """Take a connection to the default node, before any command; raises as one does."""
+
+        def attempt() -> None:
+            lease = self.get_redis_connection(self.get_default_node()).connection_pool
+            lease.release(lease.get_connection())
+
+        self._insist(attempt)
+
     def release(self) -> None:
         """Give all connections back early, say before a long wait for something else."""
         self.connection_pool.give_back()

@@ -61,7 +61,7 @@ class ClusterPool:
         sizes = {"timeout": first.timeout, "max_connections": first.max_connections}
         self.nodes.settings = {**arguments, **sizes}
         self.timeout = first.timeout
-        self.max_waiting, self.max_connecting = first.max_waiting, first.max_connecting
+        self.terms, self.max_connecting = first.terms, first.max_connecting
         self.hold, self.min_idle, self.life = first.hold, first.min_idle, first.life
         self.connection_class = first.connection_class
         # Retries are explicit: a command that was sent is not sent again.

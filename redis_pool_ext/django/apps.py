@@ -30,6 +30,7 @@ class RedisPoolConfig(AppConfig):
         register(checks.check_caches, checks.TAG)
         register(checks.check_sessions, checks.TAG)
         register(checks.check_health, checks.TAG)
+        register(checks.check_requests, checks.TAG)
         register(checks.check_threads, checks.TAG)
         register(checks.check_timing, checks.TAG)
         register(deployment.check_deployment, checks.TAG, deploy=True)

@@ -1,7 +1,7 @@
 """`manage.py check`: the settings, read without connecting to anything.
 
 Ids are stable, and stand in docs/checks.md: `E001` to `E008` are those of `redis_pool_ext.config`,
-`E011` is about `CACHES`, `E012` to `E014` about settings of their own; `deployment.py` has those of
+`E011` is about `CACHES`, `E012` to `E016` about settings of their own; `deployment.py` has those of
 `--deploy`.
 """
 
@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from ..config import Problem, find_problems
 from ..problems import did_you_mean, shown
+from ..request_policy import find_problems as find_problems_of_requests
 from ..server_timing import SETTING as TIMING
 from ..server_timing import problem_of as problem_of_timing
 from ..status.policy import SETTING as HEALTH
@@ -33,6 +34,7 @@ __all__ = [
     "check_health",
     "check_middleware",
     "check_pools",
+    "check_requests",
     "check_sessions",
     "check_threads",
     "check_timing",
@@ -121,6 +123,12 @@ def check_threads(**_: Any) -> list[CheckMessage]:
     message = f"{shown(threads)} is not a number of threads"
     hint = "say with how many threads one process serves (gunicorn's --threads), or leave it out"
     return [_error(Problem("E013", THREADS, message, hint))]
+
+
+def check_requests(**_: Any) -> list[CheckMessage]:
+    """Report a `REDIS_POOL_BUDGET` that is no time, a `REDIS_POOL_EAGER` that is no yes or no."""
+    found = find_problems_of_requests(lambda name, default: getattr(settings, name, default))
+    return list(map(_error, found))
 
 
 def check_timing(**_: Any) -> list[CheckMessage]:

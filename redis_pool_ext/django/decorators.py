@@ -1,10 +1,15 @@
-"""`@redis_alias("reports")`: a view on another pool than the one called "default"."""
+"""What a view says of itself: `@redis_alias`, `@redis_required`, `@redis_optional`.
+
+For sync and async views; for classes by `method_decorator(..., name="dispatch")`, or on one of
+their methods. What is decided here holds for the rest of the request: templates and streamed
+bodies that are made after the view has returned are within it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
@@ -13,53 +18,163 @@ from django.http import HttpRequest
 
 from ..aio.loops import get_async_pool
 from ..config import ConfigError
+from ..degrading import DegradingScope
+from ..fallback import Fallback
 from ..lazy import LazyAsyncRedis, LazyRedis
 from ..process import get_pool, unknown
-from ..scope import current_scope
+from ..request_policy import EAGER
+from ..scope import Scope, current_scope
+from ..view_policy import ViewPolicy, decorated, mark
+from .eager import atake_for, is_async, take_for
 from .handover import SETTING
 
-__all__ = ["redis_alias"]
+__all__ = ["redis_alias", "redis_optional", "redis_required"]
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+# On a request: the policy that holds, for what is decorated within what is decorated.
+_POLICY = "_redis_pool_ext_policy"
 
 
 def redis_alias(alias: str) -> Callable[[View], View]:
     """Let `request.redis` and `request.aredis` be the clients of the pool `alias`.
 
-    From this view on: templates and streamed bodies that are made after it has returned
-    have them, too. Sync and async views, and classes by `method_decorator(redis_alias(...),
-    name="dispatch")`. What has its pool elsewhere (cache, sessions) keeps that one, and so
-    the request may hold one connection of each.
+    What has its pool elsewhere (cache, sessions) keeps that one, and so the request may hold
+    one connection of each.
 
     Raises `ConfigError` for an alias that `REDIS_POOLS` does not have, as the view is decorated.
     """
-    _require(alias)
+    return _deciding(ViewPolicy.on(alias))
 
-    def decorate(view: View) -> View:
+
+@overload
+def redis_required(view: View, /) -> View: ...
+
+
+@overload
+def redis_required(
+    *,
+    alias: str | None = None,
+    budget: float | None = None,
+    priority: str | None = None,
+    eager: bool = True,
+) -> Callable[[View], View]: ...
+
+
+def redis_required(
+    view: Any = None,
+    /,
+    *,
+    alias: str | None = None,
+    budget: float | None = None,
+    priority: str | None = None,
+    eager: bool = True,
+) -> Any:
+    """Say that a view cannot do without Redis: `@redis_required`, or with arguments.
+
+    The connection is taken before it begins, so when there is none it is a 503, and nothing of
+    the view has run; with `eager` False it is taken at the first command. `alias` is that of
+    `redis_alias`, `budget` the seconds that the request may spend on Redis in all, `priority`
+    ("high", "normal", "low") who it goes before.
+
+    Raises `ConfigError` for a wrong argument, as the view is decorated.
+    """
+    policy = ViewPolicy.required(alias=alias, budget=budget, priority=priority, eager=eager)
+    return decorated("@redis_required", _deciding(policy), view)
+
+
+@overload
+def redis_optional(view: View, /) -> View: ...
+
+
+@overload
+def redis_optional(
+    *,
+    default: Any = None,
+    alias: str | None = None,
+    budget: float | None = None,
+    priority: str | None = None,
+) -> Callable[[View], View]: ...
+
+
+def redis_optional(
+    view: Any = None,
+    /,
+    *,
+    default: Any = None,
+    alias: str | None = None,
+    budget: float | None = None,
+    priority: str | None = None,
+) -> Any:
+    """Say that a view can do without Redis: `@redis_optional`, or with arguments.
+
+    A command that only reads returns `default` where Redis gives no answer (no connection, no
+    server, no reply in time); `request.redis.is_degraded` tells so. One that writes raises as
+    ever, which is a 503. The other arguments are those of `redis_required`.
+
+    Raises `ConfigError` for a wrong argument, as the view is decorated.
+    """
+    policy = ViewPolicy.optional(default=default, alias=alias, budget=budget, priority=priority)
+    return decorated("@redis_optional", _deciding(policy), view)
+
+
+def _deciding(policy: ViewPolicy) -> Callable[[Any], Any]:
+    """Return what puts a view under a policy; raises `ConfigError` for an unknown alias."""
+    _require(policy.alias)
+
+    def decorate(view: Any) -> Any:
         @wraps(view)
-        def with_alias(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            _use(request, alias)
-            return view(request, *args, **kwargs)  # of an async one: what is to be awaited
+        def under_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            in_force = _enter(request, policy)
+            eager = in_force.eager
+            if not (getattr(settings, EAGER, False) if eager is None else eager):
+                return view(request, *args, **kwargs)  # of an async one: what is to be awaited
+            if is_async(view):
+                return _after_taking(in_force.alias, view, request, *args, **kwargs)
+            take_for(in_force.alias)
+            return view(request, *args, **kwargs)
 
         if iscoroutinefunction(view):
-            markcoroutinefunction(with_alias)
-        return with_alias  # type: ignore[return-value]  # of the same kind
+            markcoroutinefunction(under_policy)
+        return mark(under_policy, policy)  # of the same kind
 
     return decorate
 
 
-def _require(alias: str) -> None:
+async def _after_taking(
+    alias: str | None, view: Any, request: HttpRequest, *args: Any, **kwargs: Any
+) -> Any:
+    await atake_for(request, alias)
+    return await view(request, *args, **kwargs)
+
+
+def _require(alias: str | None) -> None:
     pools = getattr(settings, SETTING, None)
-    if isinstance(pools, Mapping) and alias not in pools:  # else there is a worse error
-        raise ConfigError([unknown(alias, pools)])
+    if alias is not None and isinstance(pools, Mapping) and alias not in pools:
+        raise ConfigError([unknown(alias, pools)])  # where there is no mapping: a worse error
 
 
-def _use(request: HttpRequest, alias: str) -> None:
+def _enter(request: HttpRequest, policy: ViewPolicy) -> ViewPolicy:
+    """Apply a policy from here on; return it, within what holds already."""
     scope = current_scope()
     if scope is None:
         raise ImproperlyConfigured(
-            f"@redis_alias({alias!r}) needs RedisPoolMiddleware, which ends the lease; "
+            f"{policy.name} needs RedisPoolMiddleware, which ends the lease; "
             "it is missing in MIDDLEWARE, or this request did not pass it"
         )
-    request.redis = LazyRedis(scope, partial(get_pool, alias))  # type: ignore[attr-defined]
-    request.aredis = LazyAsyncRedis(scope, partial(get_async_pool, alias))  # type: ignore[attr-defined]
+    outer: ViewPolicy | None = getattr(request, _POLICY, None)
+    in_force = policy.within(outer)
+    setattr(request, _POLICY, in_force)
+    if policy.limits:
+        policy.limit(scope)
+    if policy.chooses_client:
+        _choose_clients(request, scope, in_force)
+    return in_force
+
+
+def _choose_clients(request: Any, scope: Scope, policy: ViewPolicy) -> None:
+    fallback = policy.fallback
+    lends: Any = DegradingScope(scope, fallback) if isinstance(fallback, Fallback) else scope
+    alias = policy.alias or "default"
+    request.redis = LazyRedis(lends, partial(get_pool, alias))
+    request.aredis = LazyAsyncRedis(lends, partial(get_async_pool, alias))

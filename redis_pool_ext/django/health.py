@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from ..http import Answer
 from ..status import health
 from ..status.policy import SETTING, HealthPolicy
+from ..view_policy import ALONE, mark
 
 __all__ = ["app_name", "live", "ready", "urlpatterns"]
 
@@ -51,7 +52,7 @@ def _response(answer: Answer) -> HttpResponse:
 def _open_to_all(view: Any) -> Any:
     """Exempt a view from Django's LoginRequiredMiddleware: who probes has no account."""
     view.login_required = False
-    return view
+    return mark(view, ALONE)  # and has no Redis of its own
 
 
 # Coroutines both: under ASGI the pools of the event loop are the ones that have the requests.

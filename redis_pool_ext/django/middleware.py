@@ -8,15 +8,19 @@ from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from ..aio.loops import get_async_pool
+from ..budget import Budget
 from ..config import ConfigError
 from ..lazy import LazyAsyncRedis, LazyRedis
 from ..process import get_pool
+from ..request_policy import RequestPolicy
 from ..scope import Scope, enter_scope, leave_scope
+from .eager import process_view
 from .names import RequestName
 from .timing import timed
 
@@ -45,16 +49,20 @@ class RedisPoolMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         _require_app()
         _require_pool()
+        policy = _read_request_policy()
+        self.seconds = policy.seconds
         self.get_response = timed(get_response)
         self.async_mode = iscoroutinefunction(get_response)
         if self.async_mode:
             markcoroutinefunction(self)
+        if policy.eager:  # else Django would call it for nothing, under ASGI in a thread
+            self.process_view = process_view(in_loop=self.async_mode)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer the request, in a scope of its own."""
         if self.async_mode:
             return self.__acall__(request)
-        scope, before = _begin(request)
+        scope, before = _begin(request, self.seconds)
         response: HttpResponseBase | None = None
         try:
             response = self.get_response(request)
@@ -64,7 +72,7 @@ class RedisPoolMiddleware:
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Do the same under ASGI; nothing of it waits but the rest of the stack."""
-        scope, before = _begin(request)
+        scope, before = _begin(request, self.seconds)
         response: HttpResponseBase | None = None
         try:
             response = await self.get_response(request)
@@ -73,8 +81,9 @@ class RedisPoolMiddleware:
         return response
 
 
-def _begin(request: HttpRequest) -> tuple[Scope, Scope | None]:
-    scope = Scope(RequestName(request), waits_once=True)
+def _begin(request: HttpRequest, seconds: float | None) -> tuple[Scope, Scope | None]:
+    budget = None if seconds is None else Budget(seconds)
+    scope = Scope(RequestName(request), waits_once=True, budget=budget)
     request.redis = LazyRedis(scope, get_pool)  # type: ignore[attr-defined]
     request.aredis = LazyAsyncRedis(scope, get_async_pool)  # type: ignore[attr-defined]
     if _streaming.get() is not None:
@@ -195,6 +204,14 @@ def _require_app() -> None:
         raise ImproperlyConfigured(
             'RedisPoolMiddleware needs its app: add "redis_pool_ext.django" to INSTALLED_APPS'
         )
+
+
+def _read_request_policy() -> RequestPolicy:
+    """Read the settings for all requests; raises `ImproperlyConfigured`."""
+    try:
+        return RequestPolicy.read(lambda name, default: getattr(settings, name, default))
+    except ConfigError as error:
+        raise ImproperlyConfigured(str(error)) from error
 
 
 def _require_pool() -> None:

@@ -26,6 +26,7 @@ from django.views.decorators.http import require_safe
 from ..base import all_pools
 from ..process import get_pool
 from ..status.page import PATHS, respond
+from ..view_policy import ALONE, mark
 from .handover import SETTING
 
 __all__ = ["GUARD", "app_name", "status_page", "urlpatterns"]
@@ -121,6 +122,7 @@ def _make_pools() -> None:
             get_pool(alias)
 
 
+mark(status_page, ALONE)
 find_guard()  # as the URLs are read: not only when somebody comes
 
 app_name = "redis_pool_status"

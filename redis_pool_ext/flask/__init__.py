@@ -7,8 +7,8 @@ def index():
     return str(current_redis.incr("hits"))
 """
 
-from .alias import redis_alias
+from .decorators import redis_alias, redis_optional, redis_required
 from .extension import FlaskRedisPool
 from .proxy import current_redis
 
-__all__ = ["FlaskRedisPool", "current_redis", "redis_alias"]
+__all__ = ["FlaskRedisPool", "current_redis", "redis_alias", "redis_optional", "redis_required"]

@@ -23,7 +23,9 @@ from flask import (
 )
 from werkzeug.wsgi import ClosingIterator
 
+from ..budget import Budget
 from ..http import method_shown
+from ..request_policy import RequestPolicy
 from ..scope import Scope, current_scope, enter_scope, entered_scope, leave_scope
 from .on_g import take_off_g
 from .state import AppState, find_state
@@ -45,8 +47,8 @@ class ContextScope(Scope):
 
     __slots__ = ("_before", "_bodies", "_is_entered")
 
-    def __init__(self, label: object, *, waits_once: bool) -> None:
-        super().__init__(label, waits_once=waits_once)
+    def __init__(self, label: object, *, waits_once: bool, budget: Budget | None = None) -> None:
+        super().__init__(label, waits_once=waits_once, budget=budget)
         self._before: Scope | None = None
         self._bodies: set[object] = set()
         self._is_entered = False
@@ -79,24 +81,24 @@ class ContextScope(Scope):
             self.end()
 
 
-def follow(app: Flask) -> None:
+def follow(app: Flask, requests: RequestPolicy) -> None:
     """Keep scopes in step with the contexts and requests of `app` from now on.
 
     By methods that are wrapped: a signal costs every request more than all of this.
     """
-    _name_at_start(app)
+    _name_at_start(app, requests)
     _hold_at_finish(app)
     _leave_at_teardown(app)
 
 
-def _name_at_start(app: Flask) -> None:
-    """Give the scope of an outer app context the name of each request in it."""
+def _name_at_start(app: Flask, requests: RequestPolicy) -> None:
+    """Give the scope of an outer app context the name and budget of each request in it."""
     start = app.preprocess_request
 
     def preprocess_request(*args: Any, **kwargs: Any) -> Any:
         scope = entered_scope()
         if isinstance(scope, ContextScope):
-            scope.begin_request(_name_request())
+            scope.begin_request(_name_request(), requests.new_budget())
         return start(*args, **kwargs)
 
     app.preprocess_request = preprocess_request  # type: ignore[method-assign]
@@ -173,7 +175,8 @@ def scope_of_current_context() -> Scope | None:
 def _make(state: AppState) -> ContextScope:
     # A task in an app context may wait again and again, a request may not.
     if has_request_context():
-        return ContextScope(_name_request(), waits_once=True)
+        budget = state.requests.new_budget()
+        return ContextScope(_name_request(), waits_once=True, budget=budget)
     return ContextScope(state.label, waits_once=False)
 
 

@@ -13,7 +13,7 @@ from ..pool import RedisPool
 from ..shared import SharedRedis
 from ..status.desk import open_desk_when_serving
 from ..status.projects import announce
-from . import alias, commands, contexts, timing, unavailable
+from . import commands, contexts, eager, known, timing, unavailable
 from .on_g import put_on_g
 from .proxy import current_redis
 from .state import EXTENSION, AppState, configs_of_current_app, find_state, state_of_current_app
@@ -58,9 +58,10 @@ class FlaskRedisPool:
                 "FlaskRedisPool were made for it; import and use the first one"
             )
         state = AppState.of(app, _read_config(app))
-        alias.follow(app, state.configs)
+        known.follow(app, state.configs)
         unavailable.register(app)
-        contexts.follow(app)
+        contexts.follow(app, state.requests)
+        eager.follow(app, state)
         timing.follow(app)
         if state.find_default is not None:
             put_on_g(app, state.find_default)

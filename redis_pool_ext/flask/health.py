@@ -13,6 +13,7 @@ from flask.blueprints import BlueprintSetupState
 from ..http import Answer
 from ..status import health
 from ..status.policy import SETTING, HealthPolicy
+from ..view_policy import ALONE, mark
 
 __all__ = ["blueprint"]
 
@@ -41,13 +42,15 @@ def blueprint(
     views.record(check)
     rules: dict[str, Any] = {"methods": ["GET"], "strict_slashes": False}  # HEAD comes with it
     rules["provide_automatic_options"] = False
-    views.add_url_rule("/live", "live", lambda: _response(health.alive()), **rules)
-    views.add_url_rule(
-        "/ready",
-        "ready",
-        lambda: _response(health.ready(policy_of(current_app), request.args)),
-        **rules,
-    )
+
+    def live() -> Response:
+        return _response(health.alive())
+
+    def ready() -> Response:
+        return _response(health.ready(policy_of(current_app), request.args))
+
+    views.add_url_rule("/live", "live", mark(live, ALONE), **rules)
+    views.add_url_rule("/ready", "ready", mark(ready, ALONE), **rules)
     return views
 
 

@@ -1,20 +1,30 @@
-"""What is on `g`: the client, once somebody looks there, and the pool that a view has chosen."""
+"""What is on `g`: the client, once somebody looks there, and what a view has chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from flask import Flask, g, has_request_context, request
 
 from ..client import LeasedRedis
 from ..pool import RedisPool
-from ..process import client_of
+from ..process import client_of, get_redis
+from ..view_policy import ViewPolicy
+from .state import state_of_current_app
 
-__all__ = ["choose_pool", "chosen_pool", "put_on_g", "take_off_g"]
+__all__ = [
+    "choose",
+    "chosen_client",
+    "chosen_policy",
+    "find_default_client",
+    "put_on_g",
+    "take_off_g",
+]
 
 FindPool = Callable[[], RedisPool]
+FindClient = Callable[[], redis.Redis]
 
 _NAME = "redis"
 _CHOICE = "_redis_pool_ext_choice"
@@ -35,20 +45,48 @@ def take_off_g(own: dict[str, Any]) -> None:
         del own[_NAME]
 
 
-def choose_pool(find_pool: FindPool) -> None:
-    """Let another pool be the one of `current_redis` and `g.redis`, for the running request."""
-    own = vars(g._get_current_object())
-    take_off_g(own)
-    own[_CHOICE] = _current_request(), find_pool
+class _Choice(NamedTuple):
+    """What holds for one request: requests in one outer app context share its `g`."""
+
+    request: object
+    policy: ViewPolicy
+    find_client: FindClient | None
 
 
-def chosen_pool(own: dict[str, Any]) -> FindPool | None:
-    """Return how to find the pool that was chosen for the running request, if one was.
+def choose(policy: ViewPolicy, find_client: FindClient | None) -> None:
+    """Let a policy hold for the running request, and what it finds be its client.
 
-    Requests in one outer app context share its `g`, and each chooses for itself.
+    None: the client is the one that it was.
     """
-    choice = own.get(_CHOICE)
-    return choice[1] if choice is not None and choice[0] is _current_request() else None
+    own = vars(g._get_current_object())
+    if find_client is None:
+        find_client = chosen_client(own)
+    else:
+        take_off_g(own)
+    own[_CHOICE] = _Choice(_current_request(), policy, find_client)
+
+
+def chosen_client(own: dict[str, Any]) -> FindClient | None:
+    """Return how to find the client that was chosen for the running request, if one was."""
+    choice = _choice(own)
+    return None if choice is None else choice.find_client
+
+
+def chosen_policy(own: dict[str, Any]) -> ViewPolicy | None:
+    """Return the policy that holds for the running request, if there is one."""
+    choice = _choice(own)
+    return None if choice is None else choice.policy
+
+
+def find_default_client() -> redis.Redis:
+    """Return the client of the pool "default"; raises `RuntimeError` where there is no app."""
+    find_pool = state_of_current_app().find_default
+    return get_redis() if find_pool is None else client_of(find_pool())
+
+
+def _choice(own: dict[str, Any]) -> _Choice | None:
+    choice: _Choice | None = own.get(_CHOICE)
+    return choice if choice is not None and choice.request is _current_request() else None
 
 
 def _current_request() -> object:
@@ -62,8 +100,8 @@ class _Client:
         self._find_pool = find_pool
 
     def __get__(self, own: Any, _owner: Any = None) -> redis.Redis:
-        chosen = chosen_pool(vars(own))
-        client = client_of((chosen or self._find_pool)())
+        chosen = chosen_client(vars(own))
+        client = client_of(self._find_pool()) if chosen is None else chosen()
         if type(client) is LeasedRedis and chosen is None:  # a choice may end before `g` does
             setattr(own, _NAME, client)
         return client

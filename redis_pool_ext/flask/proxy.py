@@ -6,7 +6,7 @@ import redis
 from werkzeug.local import LocalProxy
 
 from ..process import client_of, get_redis
-from .on_g import chosen_pool
+from .on_g import chosen_client
 from .state import find_state_and_g, state_of_current_app
 
 __all__ = ["current_redis"]
@@ -16,7 +16,10 @@ def _leased_client() -> redis.Redis:
     state, own = find_state_and_g()
     if state is None:
         state = state_of_current_app()  # which says what is missing
-    find_pool = chosen_pool(own) or state.find_default
+    find_client = chosen_client(own)
+    if find_client is not None:
+        return find_client()
+    find_pool = state.find_default
     return get_redis() if find_pool is None else client_of(find_pool())
 
 

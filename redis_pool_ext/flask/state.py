@@ -14,6 +14,7 @@ from flask.globals import app_ctx
 from ..config import PoolConfig
 from ..pool import RedisPool
 from ..process import pool_for
+from ..request_policy import RequestPolicy
 
 __all__ = [
     "EXTENSION",
@@ -42,7 +43,7 @@ redis_pool.init_app(app) once, on the FlaskRedisPool that your module made.\
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """One app's pools, as its config describes them, and what its contexts are called.
+    """One app's pools and requests, as its config has them, and what its contexts are called.
 
     Lives in `app.extensions`, so one `FlaskRedisPool` can serve several apps.
     """
@@ -50,13 +51,15 @@ class AppState:
     configs: Mapping[str, PoolConfig]
     label: str
     find_default: Callable[[], RedisPool] | None  # the pool "default", where there is one
+    requests: RequestPolicy
 
     @classmethod
     def of(cls, app: Flask, configs: Mapping[str, PoolConfig]) -> Self:
-        """Return the state of an app with these pools."""
+        """Return the state of an app with these pools. Raises `ConfigError`."""
         default = configs.get("default")
         find_default = None if default is None else partial(pool_for, default)
-        return cls(configs, f"an app context of {app.name}", find_default)
+        requests = RequestPolicy.read(app.config.get, lambda name: f"app.config[{name!r}]")
+        return cls(configs, f"an app context of {app.name}", find_default, requests)
 
 
 def state_of_current_app() -> AppState:

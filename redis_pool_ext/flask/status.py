@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from ..base import all_pools
 from ..process import pool_for
 from ..status.page import PATHS, respond
+from ..view_policy import ALONE, mark
 from .state import state_of_current_app
 
 __all__ = ["blueprint"]
@@ -37,7 +38,9 @@ def blueprint(*, guard: Guard, name: str = "redis_pool_status") -> Blueprint:
     made.before_request(lambda: _refusal(guard))
     for page in PATHS:
         endpoint = page.replace(".", "-") or "page"
-        made.add_url_rule(f"/{page}", endpoint, _show, defaults={"page": page}, methods=["GET"])
+        made.add_url_rule(
+            f"/{page}", endpoint, mark(_show, ALONE), defaults={"page": page}, methods=["GET"]
+        )
     return made
 
 

@@ -18,14 +18,17 @@ from .projects import address_of, projects
 __all__ = ["FORMAT", "process_report"]
 
 # Of what `process_report` returns; one more when something in it changes its meaning.
-FORMAT = 1
+FORMAT = 2
 
 _STARTED = time.time()
 
 # What of a pool is told as its settings, by their names in `RedisPool`.
 _SETTINGS = (
-    "max_connections", "timeout", "max_waiting", "max_connecting", "hold", "min_idle",
+    "max_connections", "timeout", "max_connecting", "hold", "min_idle",
     "leak_detection_threshold", "housekeeping_interval",
+)  # fmt: skip
+_OF_ITS_QUEUE = (
+    "max_waiting", "queue_discipline", "queue_target", "queue_interval", "reserved",
 )  # fmt: skip
 _OF_ITS_LIFE = ("max_idle", "idle_timeout", "max_lifetime", "validate_after")
 _OF_CONNECTIONS = (
@@ -95,10 +98,11 @@ def no_longer_than(longest: float, times: dict[str, Any]) -> dict[str, Any]:
 
 def _settings_of(pool: PoolBase) -> dict[str, Any]:
     own = {name: getattr(pool, name) for name in _SETTINGS}
+    queue = {name: getattr(pool.terms, name) for name in _OF_ITS_QUEUE}
     life = {name: getattr(pool.life, name) for name in _OF_ITS_LIFE}
     kwargs = pool.connection_kwargs
     of_connections = {name: kwargs[name] for name in _OF_CONNECTIONS if name in kwargs}
-    return {**own, **life, **of_connections}
+    return {**own, **queue, **life, **of_connections}
 
 
 # Programs that are many: of these the first argument tells which one it is.

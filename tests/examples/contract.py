@@ -16,9 +16,10 @@ import redis
 
 from example_django import poll
 
-from .site import MAX, ROOT, Site, Visitor, clean_environment
+from ..support.server import Server
+from .site import HTML, MAX, ROOT, Site, Visitor, clean_environment
 
-PAGES = ("/", "/report/?seconds=1", "/no-such-page")
+PAGES = ("/", "/programme/", "/report/?seconds=1", "/no-such-page")
 STATUS = ("/redis-pool/", "/redis-pool/status.css", "/redis-pool/status.js")
 FILES = ("/static/poll.css", "/static/poll.js", "/static/favicon.svg")
 
@@ -130,6 +131,36 @@ class PollContract:
         assert reply.status == 503
         assert "json" in reply.headers["Content-Type"]
         assert reply.json()["retry_after"] >= 1
+
+    def test_programme_tells_the_votes(self, visitor: Visitor) -> None:
+        """Where Redis can be asked."""
+        visitor.vote("good-queue")
+        assert "1 vote so far" in visitor.get("/programme/").text
+
+    def test_programme_does_without_a_connection(self, site: Site, admin: redis.Redis) -> None:
+        """While a report or a vote would be a 503."""
+        with _all_connections_held(site, admin):
+            reply = site.visitor().get("/programme/")
+        assert reply.status == 200
+        assert poll.TALKS[0].title in reply.text
+        assert "nobody can tell just now" in reply.text
+
+    def test_without_redis_what_needs_it_is_503_and_the_rest_is_there(self, tmp_path: Path) -> None:
+        """A vote is refused before it begins; the programme is there, without a number."""
+        with Server() as server, Site(self.package, tmp_path, REDIS_URL=server.url) as site:
+            visitor = site.visitor()
+            form = visitor.form()
+            server.stop()
+            for reply in (
+                visitor.post_only("/vote/", {"Accept": HTML}, choice="good-queue", **form),
+                visitor.get("/report/"),
+            ):
+                assert reply.status == 503
+                assert "The room is <em>full</em>" in reply.text
+            reply = visitor.get("/programme/")
+            assert reply.status == 200
+            assert "nobody can tell just now" in reply.text
+        assert "Traceback" not in site.output, site.output
 
     def test_pool_panel_shows_the_limit_from_the_environment(self, site: Site) -> None:
         """POOL_MAX_CONNECTIONS decides."""

@@ -123,8 +123,12 @@ class Visitor:
 
     def post(self, path: str, accept: str = HTML, **fields: str) -> Reply:
         """Send the page's form with what is hidden in it."""
+        return self.post_only(path, {"Accept": accept}, **self.form(), **fields)
+
+    def form(self) -> dict[str, str]:
+        """Look at the page, and return what is hidden in its forms."""
         hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', self.get().text)
-        return self.post_only(path, {"Accept": accept}, **dict(hidden), **fields)
+        return dict(hidden)
 
     def post_only(self, path: str, headers: dict[str, str], **fields: str) -> Reply:
         """Send a form that the visitor has never seen."""

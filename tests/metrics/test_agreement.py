@@ -38,6 +38,7 @@ class Load:
         self._start = threading.Barrier(THREADS)
 
     def run(self) -> None:
+        self.pool.warm_up(3, timeout=20)  # a dial may take longer than anybody waits here
         for thread in [spawn(self._ask, seed) for seed in range(THREADS)]:
             thread.result(50)
 

@@ -25,12 +25,14 @@ class Model:
     max_waiting: int | None
     max_idle: int
     idle_timeout: float
+    kept_from: tuple[int, ...] = (0, 0, 0)
     is_closed: bool = False
     is_paused: bool = False
     idle: list[Idle] = field(default_factory=list)  # newest last
     out: list[Any] = field(default_factory=list)  # connections
     old: list[Any] = field(default_factory=list)  # those of them from an earlier generation
-    queue: list[tuple[Any, float]] = field(default_factory=list)  # (waiter, deadline), oldest first
+    # (waiter, deadline, priority), in the order in which they are to be served
+    queue: list[tuple[Any, float, int]] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
     discarded: Counter[str] = field(default_factory=Counter)
 
@@ -38,15 +40,21 @@ class Model:
     def size(self) -> int:
         return len(self.idle) + len(self.out)
 
-    def can_lend(self) -> bool:
-        return not self.is_paused and bool(self.idle or self.size < self.max_connections)
+    def can_lend(self, priority: int) -> bool:
+        if self.is_paused or len(self.out) >= max(
+            self.max_connections - self.kept_from[priority], 1
+        ):
+            return False
+        return bool(self.idle or self.size < self.max_connections)
 
-    def refusal(self) -> str | None:
+    def refusal(self, priority: int) -> str | None:
         """Say how a request ends that cannot be served and would not wait."""
         if self.is_closed:
             return "closed"
-        if self.can_lend():
+        if self.can_lend(priority):
             return None
+        if self.to_make_room(priority) is not None:
+            return "timed_out"
         is_full = self.max_waiting is not None and len(self.queue) >= self.max_waiting
         return "queue_full" if is_full else "timed_out"
 
@@ -83,14 +91,28 @@ class Model:
         is_unwanted = not is_wanted and len(self.idle) >= self.max_idle
         return "surplus" if is_unwanted or self.size + 1 > self.max_connections else None
 
+    def to_make_room(self, priority: int) -> Any | None:
+        """Return who has to leave a full queue, for one of this priority."""
+        is_full = self.max_waiting is not None and len(self.queue) >= self.max_waiting
+        last = self.queue[-1] if is_full and self.queue else None
+        return last[0] if last is not None and last[2] > priority else None
+
+    def queue_up(self, waiter: Any, deadline: float, priority: int) -> None:
+        self.queue.append((waiter, deadline, priority))
+        self.queue.sort(key=lambda each: each[2])  # keeps those who are alike in order
+
     def served(self) -> int:
         """Return how many of those who wait are served now."""
-        if self.is_paused:
-            return 0
-        return min(len(self.queue), len(self.idle) + max(0, self.max_connections - self.size))
+        most = len(self.idle) + max(0, self.max_connections - self.size)
+        number = 0
+        for *_, priority in self.queue[: 0 if self.is_paused else most]:
+            if len(self.out) + number >= max(self.max_connections - self.kept_from[priority], 1):
+                break
+            number += 1
+        return number
 
     def expired(self, now: float) -> list[Any]:
-        return [waiter for waiter, deadline in self.queue if deadline <= now]
+        return [waiter for waiter, deadline, _ in self.queue if deadline <= now]
 
     def remove(self, waiter: Any, end: str) -> None:
         self.queue = [each for each in self.queue if each[0] is not waiter]

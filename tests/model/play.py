@@ -14,6 +14,7 @@ import redis
 from redis_pool_ext import LeaseError, PoolQueueFullError, PoolStats, RedisPool
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.ledger import Ledger
+from redis_pool_ext.priority import Priority
 from redis_pool_ext.records import Waiter
 
 from .scheduler import Scheduler, Strike, TurnRLock
@@ -45,6 +46,7 @@ class Play:
         self.tasks: list[Callable[[], object]] = []
         self.started = self.dropped = 0
         self.ends: Counter[str] = Counter()
+        self.priorities = [Priority.NORMAL]
         self.is_closed = False
         self.is_exact = True  # the counters: not if a strike can hit a return
         self.out: list[Any] = []
@@ -91,15 +93,16 @@ class Play:
     def borrow(self, timeout: float) -> Any:
         """Take a connection, or return None."""
         self.started += 1
-        self.watch.begin()
+        priority = self.dice.choice(self.priorities)
+        self.watch.begin(priority)
         was_closed = self.is_closed
         try:
-            connection = self.pool.get_connection(deadline=Deadline(timeout))
+            connection = self.pool.get_connection(deadline=Deadline(timeout), priority=priority)
         except LeaseError:
             raise  # a mistake of the pool's: nothing here is lent twice, or too late
         except PoolQueueFullError:
             self.ends["queue full"] += 1
-            if self.watch.had_its_turn():
+            if self.watch.had_its_turn() and self.pool._ledger.codel is None:
                 raise
             return None
         except (redis.RedisError, Strike) as error:
@@ -165,7 +168,10 @@ class Play:
         self.script.clear()
         self.scheduler.now += 60  # whatever kept the pool from dialling is over
         with self.instant_dials():
-            taken = [self.pool.get_connection() for _ in range(self.pool.max_connections)]
+            taken = [
+                self.pool.get_connection(priority=Priority.HIGH)
+                for _ in range(self.pool.max_connections)
+            ]
         assert len(set(taken)) == self.pool.max_connections
 
 
@@ -179,9 +185,12 @@ def _switching(scheduler: Scheduler, base: type[Any], *names: str) -> type[Any]:
 
         return call
 
+    members = {}
+    for each in reversed(base.__mro__[:-1]):
+        members |= vars(each)
     methods = {
         name: switching(method)
-        for name, method in vars(base).items()
+        for name, method in members.items()
         if callable(method) and (name in names if names else _is_a_step(name))
     }
     return type(f"Switching{base.__name__}", (base,), methods)

@@ -32,6 +32,7 @@ from hypothesis.stateful import (
 
 from redis_pool_ext import LeaseError, RedisPool, RedisPoolError
 from redis_pool_ext.deadline import Deadline
+from redis_pool_ext.priority import Priority
 
 from ..support.threads import wait_until
 from ..test_fork import in_child
@@ -57,6 +58,8 @@ ENDS_BY_ERROR = {
 # Which one of a list: not drawn from the list itself, which Hypothesis would keep alive.
 PLACES = st.integers(0, 11)
 
+PRIORITIES = st.sampled_from((Priority.NORMAL, Priority.NORMAL, Priority.HIGH, Priority.LOW))
+
 PATIENCE = st.sampled_from((0.0, 5.0, 15.0, TOO_LONG, TOO_LONG))
 
 # Of 0 to 4, the one that means that something rare does happen. Not 0, which Hypothesis
@@ -77,20 +80,22 @@ class Clock:
 class Borrower(threading.Thread):
     """A thread in the queue; at its end it has a connection, or the name of what it was told."""
 
-    def __init__(self, pool: RedisPool, patience: float) -> None:
+    def __init__(self, pool: RedisPool, patience: float, priority: Priority) -> None:
         super().__init__(daemon=True)
-        self._pool, self._patience = pool, patience
+        self._pool, self._patience, self._priority = pool, patience, priority
         self.connection: Any = None
         self.end = ""
         self.start()
 
     def run(self) -> None:
-        self.connection, self.end = attempt(self._pool, self._patience)
+        self.connection, self.end = attempt(self._pool, self._patience, self._priority)
 
 
-def attempt(pool: RedisPool, patience: float) -> tuple[Any, str]:
+def attempt(
+    pool: RedisPool, patience: float, priority: Priority = Priority.NORMAL
+) -> tuple[Any, str]:
     try:
-        return pool.get_connection(deadline=Deadline(patience)), "acquired"
+        return pool.get_connection(deadline=Deadline(patience), priority=priority), "acquired"
     except (RedisPoolError, Strike) as error:
         return None, ENDS_BY_ERROR[type(error).__name__]
 
@@ -117,8 +122,11 @@ class PoolMachine(RuleBasedStateMachine):
         waiting=st.sampled_from((None, None, None, 1)),
         idle=st.integers(1, 4),
         lifetime=st.sampled_from((None, 30.0)),
+        reserved=st.sampled_from((None, None, {"high": 1}, {"high": 1, "normal": 1})),
     )
-    def open(self, size, connecting, waiting, idle, lifetime) -> None:
+    def open(self, size, connecting, waiting, idle, lifetime, reserved) -> None:
+        if sum((reserved or {}).values()) >= size:
+            reserved = None
         self.pool = RedisPool(
             CountedConnection,
             size,
@@ -126,38 +134,45 @@ class PoolMachine(RuleBasedStateMachine):
             script=self.script,
             max_connecting=connecting,
             max_waiting=waiting,
+            reserved=reserved,
             max_idle=idle,
             idle_timeout=20.0,
             max_lifetime=lifetime,
             housekeeping_interval=None,
         )
-        self.model = Model(size, waiting, idle, 20.0)
+        self.model = Model(size, waiting, idle, 20.0, self.pool.terms.kept_from)
         self.most = size
 
     def teardown(self) -> None:
         if hasattr(self, "pool"):
             self.pool.close()
-            for borrower, _ in self.model.queue:
+            for borrower, *_ in self.model.queue:
                 borrower.join(SOON)
         self.patch.undo()
 
     # -- borrowing --------------------------------------------------------------------------
 
-    @rule(times=st.integers(1, 3), patience=PATIENCE)
-    def borrow(self, times, patience) -> None:
+    @rule(times=st.integers(1, 3), patience=PATIENCE, priority=PRIORITIES)
+    def borrow(self, times, patience, priority) -> None:
         for _ in range(times):
-            self._borrow(patience)
+            self._borrow(patience, priority)
 
-    @rule(times=st.integers(0, 3), patience=PATIENCE, returns=st.integers(0, 3), at=PLACES)
-    def borrow_and_give_back(self, times, patience, returns, at) -> None:
-        self.borrow(times, patience)
+    @rule(
+        times=st.integers(0, 3),
+        patience=PATIENCE,
+        priority=PRIORITIES,
+        returns=st.integers(0, 3),
+        at=PLACES,
+    )
+    def borrow_and_give_back(self, times, patience, priority, returns, at) -> None:
+        self.borrow(times, patience, priority)
         self.give_back(at, returns)
 
     @precondition(lambda self: self.failures < 2 and not self.model.queue)
     @rule()
     def borrow_while_dials_fail(self) -> None:
         model = self.model
-        if model.refusal() is not None:
+        if model.refusal(Priority.NORMAL) is not None:
             return
         self.script.append(redis.ConnectionError("refused"))
         picked = model.pick(self.clock.now)
@@ -168,32 +183,42 @@ class PoolMachine(RuleBasedStateMachine):
         if picked is not None:
             model.lent(picked)
 
-    def _borrow(self, patience: float) -> None:
-        expected = self.model.refusal() or "acquired"
+    def _borrow(self, patience: float, priority: Priority) -> None:
+        expected = self.model.refusal(priority) or "acquired"
         if expected == "timed_out" and patience:
-            self._queue_up(patience)
+            self._queue_up(patience, priority)
         else:
-            self._borrow_now(expected)
+            self._borrow_now(expected, priority)
 
-    def _queue_up(self, patience: float) -> None:
+    def _queue_up(self, patience: float, priority: Priority) -> None:
         model = self.model
         self.started += 1
-        borrower = Borrower(self.pool, patience)
-        model.queue.append((borrower, self.clock.now + patience))
-        wait_until(lambda: len(self.pool._ledger.queue) == len(model.queue))
+        sent_away = model.to_make_room(priority)
+        borrower = Borrower(self.pool, patience, priority)
+        if sent_away is not None:
+            seen["sent away for another"] += 1
+            self._leaves(sent_away, "queue_full")
+        model.queue_up(borrower, self.clock.now + patience, priority)
+        wait_until(lambda: self._is_queued(borrower))
 
-    def _borrow_now(self, expected: str) -> None:
+    def _is_queued(self, borrower: Borrower) -> bool:
+        return len(self.pool._ledger.queue) == len(self.model.queue)
+
+    def _borrow_now(self, expected: str, priority: Priority = Priority.NORMAL) -> None:
+        sent_away = self.model.to_make_room(priority) if expected == "timed_out" else None
         picked = self.model.pick(self.clock.now) if expected == "acquired" else None
         before = list(self.sockets)
-        connection = self._attempt(expected)
+        connection = self._attempt(expected, priority)
+        if sent_away is not None:
+            self._leaves(sent_away, "queue_full")
         if connection is not None:
             assert connection is picked if picked is not None else connection not in before
             self.failures = 0 if picked is None else self.failures
             self.model.lent(connection)
 
-    def _attempt(self, expected: str) -> Any:
+    def _attempt(self, expected: str, priority: Priority = Priority.NORMAL) -> Any:
         self.started += 1
-        connection, end = attempt(self.pool, 0.0)
+        connection, end = attempt(self.pool, 0.0, priority)
         assert end == expected
         if connection is None:
             self.model.ends[end] += 1
@@ -265,7 +290,7 @@ class PoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.queue)
     @rule(at=PLACES)
     def waiter_is_struck(self, at) -> None:
-        borrower, _ = self.model.queue[at % len(self.model.queue)]
+        borrower, *_ = self.model.queue[at % len(self.model.queue)]
         thread = ctypes.c_ulong(borrower.ident)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(Strike))
         self._leaves(borrower, "cancelled")
@@ -334,7 +359,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool.close()
         self.model.is_closed = True
         self.model.drain("pool_closed")
-        for borrower, _ in list(self.model.queue):
+        for borrower, *_ in list(self.model.queue):
             self._leaves(borrower, "closed")
 
     def _fork(self, _number: int) -> None:
@@ -365,12 +390,12 @@ class PoolMachine(RuleBasedStateMachine):
         served = model.queue[: model.served()]
         reused = [p for p in (model.pick(self.clock.now) for _ in served) if p is not None]
         seen["served in the queue"] += len(served)
-        for borrower, _ in served:
+        for borrower, *_ in served:
             borrower.join(SOON)
             assert borrower.end == "acquired", "who came first is not served first"
             assert borrower.connection not in model.out, "one connection lent to two"
             model.lent(borrower.connection)
-        lent = [borrower.connection for borrower, _ in served]
+        lent = [borrower.connection for borrower, *_ in served]
         assert {id(each) for each in reused} <= {id(each) for each in lent}
         self.failures = 0 if len(lent) > len(reused) else self.failures
         model.queue = model.queue[len(served) :]
@@ -385,7 +410,7 @@ class PoolMachine(RuleBasedStateMachine):
         assert (stats.in_use, stats.connecting) == (len(model.out), 0)
         assert [each.connection for each in model.idle] == self.pool._ledger.idle
         assert stats.waiting == len(model.queue)
-        assert all(borrower.is_alive() for borrower, _ in model.queue)
+        assert all(borrower.is_alive() for borrower, *_ in model.queue)
         assert {end: getattr(stats, end) for end in ENDS} == {end: model.ends[end] for end in ENDS}
         assert stats.discarded == +model.discarded
         assert stats.double_releases == self.twice
@@ -401,7 +426,8 @@ class PoolMachine(RuleBasedStateMachine):
         assert len(self.sockets) <= self.most, "more sockets than connections"
         assert ended(stats) + stats.waiting == self.started, "the counters do not balance"
         assert stats.created == size + sum(stats.discarded.values()), "lost, and not counted"
-        if stats.waiting and not stats.is_paused:
+        first = min(self.model.queue, key=lambda each: each[2], default=None)
+        if first is not None and not stats.is_paused and not self.model.kept_from[first[2]]:
             assert not stats.idle, "somebody waits, and a connection is idle"
             assert size >= stats.max_connections, "somebody waits, and a slot is free"
 

@@ -21,6 +21,7 @@ import redis
 from redis_pool_ext import RedisPool
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.ledger import Ledger
+from redis_pool_ext.priority import Priority
 from redis_pool_ext.records import Waiter
 
 from ..support.stub import StubConnection
@@ -120,6 +121,29 @@ def more_users_than_connections(scheduler, dice):
 def queue_is_bounded(scheduler, dice):
     play = Play(scheduler, dice, max_connections=1, max_waiting=dice.choice((0, 1)))
     add_users(play, 4)
+    return play
+
+
+def some_go_first(scheduler, dice):
+    reserved = dice.choice((None, {"high": 1}))
+    waiting = dice.choice((None, 1))
+    play = Play(scheduler, dice, max_connections=2, reserved=reserved, max_waiting=waiting)
+    play.priorities = list(Priority)
+    add_users(play, 4)
+    return play
+
+
+def too_many_come(scheduler, dice):
+    """To a pool that sends some away for the sake of the others."""
+    play = Play(
+        scheduler,
+        dice,
+        max_connections=1,
+        queue_discipline="codel",
+        queue_target=0.001,
+        queue_interval=0.01,
+    )
+    add_users(play, 4, rounds=3)
     return play
 
 
@@ -262,6 +286,8 @@ SCENARIOS = [
     connections_die,
     dials_fail,
     more_users_than_connections,
+    some_go_first,
+    too_many_come,
     pool_is_closed,
     pool_is_drained,
     pool_is_paused,
@@ -373,7 +399,8 @@ def newest_is_served_first(monkeypatch):
 
     def unfair(self: Ledger, now: float) -> None:
         if self.queue:
-            self.queue.move_to_end(next(reversed(self.queue)), last=False)
+            lane = self.queue.lanes[Priority.NORMAL]
+            lane.move_to_end(next(reversed(lane)), last=False)
         serve(self, now)
 
     monkeypatch.setattr(Ledger, "serve", unfair)
@@ -382,12 +409,12 @@ def newest_is_served_first(monkeypatch):
 def newcomer_dials_past_the_queue(monkeypatch):
     get = RedisPool.get_connection
 
-    def barge(self: RedisPool, deadline: Deadline | None = None) -> Any:
+    def barge(self: RedisPool, **terms: Any) -> Any:
         with self._lock:
             stats = Ledger.stats(self._ledger)
             is_free = stats.in_use + stats.idle + stats.connecting < stats.max_connections
             slot = self._ledger.open_slot(0.0) if is_free else None
-        return self._dial(slot, deadline) if slot is not None else get(self, deadline=deadline)
+        return self._dial(slot, terms["deadline"]) if slot is not None else get(self, **terms)
 
     monkeypatch.setattr(RedisPool, "get_connection", barge)
 
@@ -396,8 +423,8 @@ def newcomer_takes_what_the_queue_waits_for(monkeypatch):
     """It does not look at the queue before it takes what was just put back."""
     get = RedisPool.get_connection
 
-    def barge(self: RedisPool, deadline: Deadline | None = None) -> Any:
-        return self._ledger.take_idle(0.0) or get(self, deadline=deadline)
+    def barge(self: RedisPool, **terms: Any) -> Any:
+        return self._ledger.take_idle(0.0) or get(self, **terms)
 
     monkeypatch.setattr(RedisPool, "get_connection", barge)
 
@@ -440,7 +467,7 @@ def freed_slot_wakes_nobody(monkeypatch):
 
 
 def gift_is_not_announced(monkeypatch):
-    monkeypatch.setattr(Ledger, "_dismiss", lambda self, waiter: self.queue.pop(waiter, None))
+    monkeypatch.setattr(Ledger, "_dismiss", lambda self, waiter: self.queue.leave(waiter))
 
 
 def gift_of_the_last_moment_is_lost(monkeypatch):
@@ -465,8 +492,8 @@ def struck_waiter_keeps_its_gift(monkeypatch):
 def connection_is_lent_and_kept(monkeypatch):
     get = RedisPool.get_connection
 
-    def lend(self: RedisPool, deadline: Deadline | None = None) -> Any:
-        connection = get(self, deadline=deadline)
+    def lend(self: RedisPool, **terms: Any) -> Any:
+        connection = get(self, **terms)
         self._ledger.idle.append(connection)
         return connection
 
@@ -493,8 +520,8 @@ def close_forgets_who_waits(monkeypatch):
 def pause_is_for_the_queue_only(monkeypatch):
     get = RedisPool.get_connection
 
-    def barge(self: RedisPool, deadline: Deadline | None = None) -> Any:
-        return self._ledger.take_idle(0.0) or get(self, deadline=deadline)
+    def barge(self: RedisPool, **terms: Any) -> Any:
+        return self._ledger.take_idle(0.0) or get(self, **terms)
 
     monkeypatch.setattr(RedisPool, "get_connection", barge)
 
@@ -502,7 +529,7 @@ def pause_is_for_the_queue_only(monkeypatch):
 PLANTED = [
     (expired_one_is_served, more_users_than_connections, "expired"),
     (newest_is_served_first, more_users_than_connections, "overtaken: the queue"),
-    (newcomer_dials_past_the_queue, connections_come_back_dirty, "did not queue"),
+    (newcomer_dials_past_the_queue, connections_come_back_dirty, "did not queue|a storm"),
     (newcomer_takes_what_the_queue_waits_for, more_users_than_connections, "did not queue"),
     (return_wakes_nobody, more_users_than_connections, "are idle"),
     (return_looks_at_the_queue_first, more_users_than_connections, "are idle"),
@@ -513,7 +540,7 @@ PLANTED = [
     (connection_is_lent_and_kept, more_users_than_connections, "to two|below 0|over max|are idle"),
     (pool_dials_one_too_many, more_users_than_connections, "over max"),
     (close_forgets_who_waits, pool_is_closed, "waits for a closed pool"),
-    (pause_is_for_the_queue_only, pool_is_paused, "lent while paused"),
+    (pause_is_for_the_queue_only, pool_is_paused, "lent while paused|did not queue"),
 ]
 
 

@@ -13,11 +13,13 @@ import redis
 
 from redis_pool_ext import PoolStats, RedisPool
 from redis_pool_ext.ledger import Ledger
+from redis_pool_ext.priority import Priority
 from redis_pool_ext.records import SlotState, Waiter
+from redis_pool_ext.stats import REFUSALS
 
 from ..support.stub import StubConnection
 
-ENDS = ("acquired", "timed_out", "queue_full", "unavailable", "closed", "failed", "cancelled")
+ENDS = ("acquired", *REFUSALS)
 
 
 class ServerFull(redis.ConnectionError):
@@ -76,7 +78,8 @@ class Watch:
 
     def __init__(self, pool: RedisPool, open_sockets: weakref.WeakSet[Any]) -> None:
         self._pool, self._open_sockets = pool, open_sockets
-        self._line: dict[Waiter, tuple[int, int]] = {}  # who waits: their ticket and thread
+        # Who waits: their priority and ticket, and their thread.
+        self._line: dict[Waiter, tuple[tuple[Priority, int], int]] = {}
         self._had_their_turn: set[int] = set()  # threads
         self._dialled: set[int] = set()  # slots
         self._most = pool.max_connections
@@ -84,16 +87,19 @@ class Watch:
         self._pauses = 0  # that are over
         self._on_the_way_back = 0
         # The tickets in the queue as a thread came, and which pause it came in, if any.
+        self._priorities: dict[int, Priority] = {}  # what a thread asks with
         self._found: dict[int, tuple[set[int | None], int | None]] = {}
         self._given: set[int | None] = set()  # tickets of who had something, good or not
         self.server_is_full = False  # then the pool does not dial, though somebody waits
 
-    def begin(self) -> None:
+    def begin(self, priority: Priority = Priority.NORMAL) -> None:
         """Note that this thread asks for a connection anew."""
         self._had_their_turn.discard(get_ident())
+        self._priorities[get_ident()] = priority
         ledger = self._pool._ledger
         pause = self._pauses if ledger.is_paused else None
-        self._found[get_ident()] = {waiter.ticket for waiter in ledger.queue}, pause
+        ahead = {each.ticket for each in ledger.queue if each.priority <= priority}
+        self._found[get_ident()] = ahead, pause
 
     def took(self) -> None:
         """Note that this thread has taken an idle connection, good or not."""
@@ -157,9 +163,9 @@ class Watch:
         for waiter in queue:
             if waiter not in self._line:
                 assert waiter.ticket, "a place in the queue without a number"
-                self._line[waiter] = waiter.ticket, get_ident()
+                self._line[waiter] = (waiter.priority, waiter.ticket), get_ident()
         in_order = sorted(queue, key=self._line.__getitem__)
-        assert list(queue) == in_order, "overtaken: the queue is not in order of arrival"
+        assert list(queue.in_order()) == in_order, "overtaken: the queue is not in its order"
 
     def _look_at_gifts(self, stats: PoolStats, now: float, asked_at: float) -> None:
         ledger = self._pool._ledger
@@ -177,7 +183,10 @@ class Watch:
         if live and not stats.is_paused:
             first = min(self._line[waiter] for waiter in live)
             assert all(self._line[w] < first for w in given), "overtaken in the queue"
-            assert not fresh or self.had_its_turn(), "overtaken by one who did not queue"
+            mine = self._priorities.get(get_ident(), Priority.NORMAL)
+            is_ahead = any(each.priority <= mine for each in live)
+            is_in_order = self.had_its_turn() or not (fresh and is_ahead)
+            assert is_in_order, "overtaken by one who did not queue"
         assert not (given and stats.is_paused and self._was_paused), "lent while paused"
         self._pauses += self._was_paused and not stats.is_paused
         self._had_their_turn.update(self._line[waiter][1] for waiter in given)
@@ -187,7 +196,10 @@ class Watch:
         self._dialled, self._was_paused = dialled, stats.is_paused
 
     def _look_for_idleness(self, stats: PoolStats, now: float) -> None:
-        live = [waiter for waiter in self._line if self._is_live(waiter, now)]
+        # Of whom nothing is kept.
+        kept_from = self._pool.terms.kept_from
+        everybodys = [each for each in self._line if not kept_from[each.priority]]
+        live = [waiter for waiter in everybodys if self._is_live(waiter, now)]
         if not live or stats.is_paused or self._on_the_way_back:
             return
         assert not stats.is_closed, "somebody waits for a closed pool"

@@ -1,0 +1,69 @@
+"""Take a request's connection before its view begins: where a view asks for it, or the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
+
+from ..aio.loops import get_async_pool
+from ..eager import atake, take
+from ..process import config_for, get_pool
+from ..scope import current_scope
+from ..view_policy import policy_of
+
+__all__ = ["atake_for", "is_async", "process_view", "take_for"]
+
+
+def is_async(view: Any) -> bool:
+    """Tell whether a view is one for an event loop, also of `dispatch`, of a class that is."""
+    # method_decorator hands over a partial of the method, which is no coroutine function.
+    owner = getattr(getattr(view, "func", view), "__self__", None)
+    return iscoroutinefunction(view) or bool(getattr(owner, "view_is_async", False))
+
+
+def take_for(alias: str | None) -> None:
+    """Take the connection of `request.redis`. Raises as `RedisPool.get_connection`."""
+    scope = current_scope()
+    if scope is not None:
+        take(scope, get_pool(alias or "default"))
+
+
+async def atake_for(request: HttpRequest, alias: str | None) -> None:
+    """Take the one that an async view of this request is to use."""
+    if not isinstance(request, ASGIRequest):
+        # Under WSGI the loop is this request's alone, and dials anew: docs/asyncio.md.
+        take_for(alias)
+    elif config_for(alias or "default").is_cluster:  # which has none for event loops
+        await sync_to_async(take_for)(alias)
+    else:
+        scope = current_scope()
+        if scope is not None:
+            await atake(scope, get_async_pool(alias or "default"))
+
+
+def process_view(*, in_loop: bool) -> Callable[..., Any]:
+    """Return the middleware's `process_view` for `REDIS_POOL_EAGER`, of its own kind."""
+    return _process_view_in_loop if in_loop else _process_view
+
+
+def _process_view(request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> None:
+    if policy_of(view, request.method) is not None:
+        return  # the view says so itself
+    if is_async(view):
+        # Also of a middleware in a thread: asgiref runs it in the loop that waits for that.
+        async_to_sync(atake_for)(request, None)
+    else:
+        take_for(None)
+
+
+async def _process_view_in_loop(request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> None:
+    if policy_of(view, request.method) is not None:
+        return
+    if is_async(view):
+        await atake_for(request, None)
+    else:
+        await sync_to_async(take_for)(None)  # it may wait, and the loop is everybody's
