@@ -12,7 +12,7 @@ from .web.refusing import ACCEPTS, KINDS, SIZES, WORKER, alias_of
 
 __all__ = ["LIMIT", "TITLE", "measure"]
 
-TITLE = "What a 503 adds to a request; the WSGI application called directly"
+TITLE = "What a 503 adds to a request, in CPU time; the WSGI application called directly"
 
 UNIT = {**dict.fromkeys(ACCEPTS, "us"), "request": "us"}
 
@@ -49,7 +49,7 @@ def measure(effort: Effort) -> Result:
 
 
 def _ask(child: Child, effort: Effort) -> dict[_Question, list[float]]:
-    """Return the seconds per request of each question, one per round."""
+    """Return the CPU seconds per request of each question, one per round."""
     aliases = [alias_of(kind, size) for kind, size in product(KINDS, SIZES)]
     questions = list(product(["/plain", *[f"/{alias}" for alias in aliases]], ACCEPTS))
     found: dict[_Question, list[float]] = {question: [] for question in questions}

@@ -37,15 +37,15 @@ class Refusing:
         self._totals: dict[str, Any] = {}
         self._read_at = 0.0
 
-    def glance(self, ledger: Ledger, now: float) -> PoolStats:
-        """Return the sizes of this moment, with totals that may be a few milliseconds old."""
+    def glance(self, ledger: Ledger, sizes: dict[str, Any], now: float) -> PoolStats:
+        """Return these sizes, with totals that may be a few milliseconds old."""
         if not self._totals or not 0.0 <= now - self._read_at < _GOOD_FOR:
             self._read(ledger, now)
-        return PoolStats(**self._totals, **ledger.sizes())
+        return PoolStats(**self._totals, **sizes)
 
-    def refuse(self, ledger: Ledger, now: float) -> Look:
+    def refuse(self, ledger: Ledger, sizes: dict[str, Any], now: float) -> Look:
         """Look for one who is refused, and count on it to come back."""
-        stats = self.glance(ledger, now)
+        stats = self.glance(ledger, sizes, now)
         # Where the server takes no more of them, those that there are do the work.
         is_full = ledger.server_full.error is not None
         connections = stats.in_use if is_full else stats.max_connections

@@ -112,12 +112,15 @@ class _Worker:
         return status, dict(headers), body.decode()
 
     def run(self, path: str, accept: str, number: int) -> float:
-        """Do the request so many times; return seconds per request."""
+        """Do the request so many times; return seconds of this thread's CPU time per request.
+
+        Nothing of it waits, so on a quiet machine that is what the clock says.
+        """
         gc.collect()
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(number):
             status, _headers, _body = _call(self._application, self._environ(path, accept))
-        seconds = time.perf_counter() - began
+        seconds = time.thread_time() - began
         if status[:3] != ("200" if path == "/plain" else "503"):
             raise RuntimeError(f"{path} answers {status}")
         return seconds / number
