@@ -14,6 +14,7 @@ import redis
 from redis.exceptions import ExecAbortError, ReadOnlyError
 
 from .blocking import patience
+from .budget import Budget
 from .deadline import Deadline
 from .errors import LeaseError, LeaseStateLostError
 from .forks import getpid
@@ -42,10 +43,12 @@ if TYPE_CHECKING:
         is_tls: bool
         said: tuple[Any, ...]
         retry: Any
+        budget: Budget | None
 
         def __init__(self, *args: Any, **kwargs: Any) -> None: ...
         def pack_command(self, *args: Any) -> Any: ...
         def pack_commands(self, commands: Any) -> Any: ...
+        def lend(self, budget: Budget | None) -> None: ...
         def retire(self) -> None: ...
         def forfeit(self) -> None: ...
 

@@ -16,6 +16,7 @@ from .errors import RedisPoolError
 from .express import MISSED, is_watched
 from .leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor, Template
 from .liveness import looks_alive
+from .locks import Lock, with_class
 from .packing import pack_ordinary
 from .sticky import Effect, effect
 
@@ -103,6 +104,8 @@ class LeasedPipeline(_Talking, OneTransaction, Pipeline):
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection = self.connection
         if isinstance(connection, GuardedConnection) and self._has_watched:
+            if self.watching and connection.is_spent:
+                connection.disconnect()  # UNWATCH would be refused
             if not connection.is_connected:
                 self.watching = False  # there is nothing left to UNWATCH
             # Only its own WATCH: another pipeline's that was lost is not this one's to forgive.
@@ -200,6 +203,10 @@ class LeasedRedis(_Talking, Leased, redis.Redis):
             transaction,
             shard_hint,
         )
+
+    def lock(self, *args: Any, **options: Any) -> Any:
+        """Return redis-py's lock; what is waited for it is spent on Redis."""
+        return super().lock(*args, **with_class(Lock, args, options))
 
     def pubsub(self, **kwargs: Any) -> PubSub:
         """Return a PubSub on a connection of its own, which comes back with the lease."""

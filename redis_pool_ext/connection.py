@@ -19,11 +19,13 @@ import redis
 from redis.connection import HiredisRespSerializer
 
 from .account import READ_ONLY, Account, put_in_front
+from .budget import Budget
 from .deadline import Deadline
 from .dial import DialledConnection
-from .express import Lane, is_redis_pys_own, lane_of
+from .express import Lane, exchange, is_redis_pys_own, lane_of
 from .forks import getpid
 from .packing import NumbersAsText
+from .spending import LEAST, SLACK, bounded
 
 __all__ = ["READ_ONLY", "GuardedConnection", "guarded"]
 
@@ -61,8 +63,15 @@ class GuardedConnection(Account, DialledConnection):
         """
         if self.is_inherited:
             self.retire()  # our copy of the parent's socket
-        if self._sock is None:
-            self._home_to_reconnect().reconnect(self)
+        if self._sock is not None:
+            return
+        home = self._home_to_reconnect()
+        if self.budget is None:
+            home.reconnect(self)
+        else:
+            with (spending := self._spend()):
+                spending.require()
+                home.reconnect(self)
 
     def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         """Connect, in a dial of the pool's; anywhere else, ask the pool for one.
@@ -96,6 +105,14 @@ class GuardedConnection(Account, DialledConnection):
 
         Raises `redis.ConnectionError` when an earlier reply was never read.
         """
+        if self.budget is None or self._deadline is not None:
+            self._send(command, check_health)
+        else:
+            with (spending := self._spend()):
+                spending.require()
+                self._send(command, check_health)
+
+    def _send(self, command: Any, check_health: bool) -> None:
         # Taken first and noted last: a reconnect or a health check in between sends
         # commands of its own, and wipes what was noted before.
         outgoing = self._take_outgoing(command)
@@ -107,6 +124,8 @@ class GuardedConnection(Account, DialledConnection):
         if self.pending and not self._is_subscriber():
             self.disconnect()
             raise self._never_read()
+        if self.budget is not None:
+            self._cut_timeout(self.budget.left())
         self._note_all(outgoing)
         try:
             super().send_packed_command(command, check_health=False)
@@ -120,7 +139,16 @@ class GuardedConnection(Account, DialledConnection):
         """Read one reply, and note that one less is owed."""
         if self._replies is not None:
             self._replies.is_first = True
-        return self._read(*args, **kwargs)
+        if self.budget is None or self._deadline is not None:
+            return self._read(*args, **kwargs)
+        with (spending := self._spend()):
+            left = self.budget.left()
+            if left < LEAST and self._is_subscriber():  # whose messages may never end
+                raise spending.exceeded()
+            self._cut_timeout(left)
+            if "timeout" in kwargs:  # of redis-py 8's PubSub
+                kwargs["timeout"] = bounded(kwargs["timeout"], left)
+            return self._read(*args, **kwargs)
 
     def _read(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -138,7 +166,13 @@ class GuardedConnection(Account, DialledConnection):
         """Tell whether there is something to read, within so many seconds."""
         if self._replies is not None:
             self._replies.is_first = True  # redis-py 6 reads to find out
-        return bool(super().can_read(timeout))
+        if self.budget is None or timeout == 0:
+            return bool(super().can_read(timeout))
+        with (spending := self._spend()):
+            is_there = bool(super().can_read(bounded(timeout, spending.require())))
+            if not is_there and self.is_spent:
+                raise spending.exceeded()
+            return is_there
 
     def _wait_for_a_reply(self, longer: float) -> None:
         """Let the next replies take so many seconds more than `socket_timeout`."""
@@ -146,6 +180,41 @@ class GuardedConnection(Account, DialledConnection):
             return
         limit = self._socket_timeout + longer
         self._sock.settimeout(limit if limit <= threading.TIMEOUT_MAX else None)
+
+    # -- a holder's budget --------------------------------------------------------------
+
+    def lend(self, budget: Budget | None) -> None:
+        """Let nothing on it last longer than `budget`; None takes that off, and leaves no trace."""
+        self.budget = budget
+        if self._replies is not None:
+            self._replies.budget = budget
+        if budget is None and isinstance(self._sock, socket.socket):
+            with suppress(OSError):  # closed on our side
+                if self._sock.gettimeout() != self._socket_timeout:
+                    self._sock.settimeout(self._socket_timeout)
+
+    def _cut_timeout(self, left: float) -> None:
+        """See that the socket's timeout does not outlast what is left, and is not shorter."""
+        sock = self._sock
+        if not isinstance(sock, socket.socket):
+            return
+        if self._replies is not None:
+            self._replies.budget = self.budget
+        own = self._socket_timeout
+        wanted = bounded(own if own is None else own + self._patience, left)
+        current = sock.gettimeout()
+        if current is None or not wanted <= current <= wanted + SLACK:
+            sock.settimeout(wanted)
+
+    def exchange_in_budget(self, lane: Lane, packed: bytes) -> Any:
+        """Do what `express.exchange` does, within the budget."""
+        with (spending := self._spend()):
+            try:
+                self._cut_timeout(spending.require())
+            except BaseException:
+                self.pending = 0  # nothing was sent
+                raise
+            return exchange(self, lane, packed)
 
     # -- for the short way (express.py) -------------------------------------------------
 

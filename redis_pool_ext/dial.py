@@ -15,6 +15,7 @@ from .faults import TLSStalled
 from .handshake import HandshakeSocket, rebind
 from .replies import ReplySocket
 from .resolver import resolve
+from .spending import RetryWithin
 from .tls import TLSSettings
 from .while_dialling import WhileDialling
 
@@ -42,6 +43,7 @@ class DialledConnection(WhileDialling, _Mixin):
     """A mixin for redis-py's connection classes: `open()` connects before a deadline."""
 
     _once = Retry(NoBackoff(), 0)
+    _retry_within = RetryWithin
     _sock: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

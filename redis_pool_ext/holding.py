@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from .errors import ConnectionPoolTimeoutError, LeaseError
 from .facade import Facade
 from .forks import getpid
 from .priority import Priority
+from .spending import Spending
 
 if TYPE_CHECKING:
     from .account import Account
@@ -33,7 +35,8 @@ class Holding(Facade):
     _door: str
 
     _ended = False
-    _takes_short_way = False
+    # What exchanges an ordinary command for its reply; None: only redis-py's way is open.
+    _short_way: Callable[..., Any] | None = None
     # When the last exchange ended, or began if it took the short way (monotonic, seconds).
     _used_at = 0.0
     _patience: Deadline | None = None  # what a refusal has left of it
@@ -50,7 +53,7 @@ class Holding(Facade):
         # Few lines on purpose: each request makes a lease.
         self.pool = pool
         self.waits_once = waits_once
-        self.budget = budget
+        self._budget = budget
         self.priority = priority
         self._holder = holder
         # The connection, or nothing. Whoever pops it owes its return: pop() is one step,
@@ -69,6 +72,31 @@ class Holding(Facade):
         self._holder = name
         for connection in (*self.held, *self._extra):
             self._sign(connection)
+
+    @property
+    def budget(self) -> Budget | None:
+        """What it may spend on Redis in all; None: as much as it takes."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: Budget | None) -> None:
+        self._budget = budget
+        if self._short_way is not None:
+            self._choose_way()
+        self._hand_on(budget)
+
+    def _hand_on(self, budget: Budget | None) -> None:
+        """Let what is held know of another budget."""
+        for connection in (*self.held, *self._extra):
+            connection.lend(budget)
+
+    def _choose_way(self) -> None:
+        """Choose how ordinary commands go, with this budget."""
+
+    def _spend(self) -> Spending:
+        """Return what counts the time of a lease with a budget."""
+        assert self._budget is not None
+        return Spending(self._budget, self.pool)
 
     def __repr__(self) -> str:
         state = "ended" if self._ended else "holding" if self.held else "open"

@@ -83,19 +83,19 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
             self.is_talking = True  # before the look: a signal handler may end the lease
             now = monotonic()
             for connection in self.held:
-                lane = connection.lane
+                lane, short_way = connection.lane, self._short_way
                 if (
                     lane is not None
+                    and short_way is not None
                     and not connection.pending
                     and not connection.marks
                     and self.depth == 0
                     and now - self._used_at < LOOK_IN_LEASE_AFTER
-                    and self._takes_short_way
                 ):
                     self._used_at = now
                     connection.last = name
                     connection.pending = 1
-                    return exchange(connection, lane, packed)
+                    return short_way(connection, lane, packed)
             return MISSED
         finally:
             self.is_talking = False
@@ -116,7 +116,7 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
         deadline = None
         if not self._turn.acquire(False):
             deadline = Deadline(self.pool.timeout)  # one, for the turn and the pool
-            if not self._turn.acquire(timeout=deadline.remaining()):
+            if not self._wait_for_turn(deadline):
                 raise self._busy()
         try:
             self.depth += 1
@@ -136,7 +136,7 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
         """Put the connection back after an exchange; the lease keeps it until its end."""
         if connection in self._extra:
             self._extra.remove(connection)
-            self.pool.release(connection)
+            self._return(connection)
         elif self.depth:
             self._put_back()
 
@@ -148,7 +148,7 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
             self._is_taking = True
             if self.held:  # a signal handler of this thread was quicker
                 return self.held[0]
-            connection = self.pool.get_connection(deadline=deadline, priority=self.priority)
+            connection = self._from_pool(deadline)
             self.held.append(connection)
         except (PoolExhaustedError, PoolUnavailableError):
             # A request that goes on after a refusal (a session that is optional, a view
@@ -158,12 +158,38 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
         finally:
             self._is_taking = False
         self._patience = None
-        self._takes_short_way = self.pool.hold != "command" and not is_recording()
+        if self._budget is not None:
+            connection.lend(self._budget)
+        self._choose_way()
         if self._holder is not None:
             self._sign(connection)
         if self._ended:  # by another thread, while this one was waiting
             raise self._misuse()
         return connection
+
+    def _from_pool(self, deadline: Deadline | None) -> GuardedConnection:
+        if self._budget is None:
+            return self.pool.get_connection(deadline=deadline, priority=self.priority)
+        with (spending := self._spend()):
+            spending.require()
+            deadline = self._budget.cut(deadline or Deadline(self.pool.timeout))
+            return self.pool.get_connection(deadline=deadline, priority=self.priority)
+
+    def _wait_for_turn(self, deadline: Deadline) -> bool:
+        if self._budget is None:
+            return self._turn.acquire(timeout=deadline.remaining())
+        with self._spend():
+            if not self._turn.acquire(timeout=self._budget.cut(deadline).remaining()):
+                raise self._busy()
+        return True
+
+    def _choose_way(self) -> None:
+        if self.pool.hold == "command" or is_recording():
+            self._short_way = None
+        elif self._budget is None:
+            self._short_way = exchange
+        else:
+            self._short_way = GuardedConnection.exchange_in_budget
 
     def _look(self, connection: GuardedConnection) -> None:
         """Close a connection on which the next command would go wrong; it is dialled anew.
@@ -204,8 +230,10 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
         """Take one more connection, for pubsub() or monitor(); it comes back with the lease."""
         if self._ended or self._pid != getpid():
             raise self._misuse()
-        connection = self.pool.get_connection(priority=self.priority)
+        connection = self._from_pool(None)
         self._extra.append(connection)
+        if self._budget is not None:
+            connection.lend(self._budget)
         self._sign(connection)
         if self._ended:  # by another thread, while this one was waiting
             self._give_back_extra()
@@ -223,7 +251,7 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
         """
         if self._pid != getpid():
             raise self._misuse()
-        if not self._turn.acquire(timeout=self.pool.timeout):
+        if not self._wait_for_turn(Deadline(self.pool.timeout)):
             raise self._busy()
         try:
             self._give_back_held()
@@ -263,13 +291,19 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
                 # A pipeline of this thread still refers to it, or a command that a signal
                 # handler interrupts; neither must meet the next borrower there.
                 connection.disconnect()
-            self.pool.release(connection)
+            self._return(connection)
 
     def _give_back_extra(self) -> None:
         while self._extra:
             connection = self._extra.pop()
             connection.disconnect()  # subscribed, most likely
-            self.pool.release(connection)
+            self._return(connection)
+
+    def _return(self, connection: GuardedConnection) -> None:
+        """Give a connection to the pool, without what is this borrower's."""
+        if connection.budget is not None:
+            connection.lend(None)
+        self.pool.release(connection)
 
     @property
     def is_watching(self) -> bool:

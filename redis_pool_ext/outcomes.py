@@ -223,7 +223,8 @@ class Outcomes(Queueing):
         slot = connection.slot
         if slot is None or connection.is_inherited:
             raise LeaseError("this connection belongs to another process, or was given back")
-        return slot, Deadline(max(self.timeout, DIAL_AT_LEAST))
+        deadline = Deadline(max(self.timeout, DIAL_AT_LEAST))
+        return slot, deadline if connection.budget is None else connection.budget.cut(deadline)
 
     def _admit(self, connection: Account, slot: Slot) -> None:
         """Let a holder dial again, unless the circuit is open."""

@@ -6,6 +6,7 @@ import redis
 
 from .comeback import whole_seconds
 from .errors import (
+    BudgetExceededError,
     ConnectionPoolTimeoutError,
     PoolClosedError,
     PoolCredentialsError,
@@ -19,7 +20,7 @@ from .records import Refusal
 from .refusing import Look
 from .stats import PoolStats
 
-__all__ = ["closed", "exhausted", "unavailable"]
+__all__ = ["closed", "exhausted", "over_budget", "unavailable"]
 
 _ROOM = "the server takes no more connections: raise its maxclients, or lower MAX_CONNECTIONS"
 
@@ -98,6 +99,18 @@ def closed(stats: PoolStats) -> RedisPoolError:
         alias=stats.alias,
         stats=stats,
         retry_after=whole_seconds(_REPLACED_IN),
+    )
+
+
+def over_budget(seconds: float, stats: PoolStats | None) -> BudgetExceededError:
+    """Return the error for a caller who has spent the `seconds` of its budget."""
+    pool = f' (pool "{stats.alias}": {stats.summary()})' if stats is not None else ""
+    return BudgetExceededError(
+        f"the {seconds:.2f} s that this request or task may spend on Redis are spent{pool}; raise "
+        "the budget, or find the commands that took them (SLOWLOG GET)",
+        alias=stats.alias if stats is not None else None,
+        stats=stats,
+        retry_after=_jittered(_queue_seconds(stats), _RETRY_MAX_EXHAUSTED) if stats else 1,
     )
 
 

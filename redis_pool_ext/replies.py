@@ -7,6 +7,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, TypeVar
 
+from .budget import Budget
+
 __all__ = ["ReplySocket"]
 
 T = TypeVar("T")
@@ -26,9 +28,19 @@ class ReplySocket:
     One byte now and then would hold a command for ever. The first read of a reply goes
     straight through; each further one gets what the first has left of the timeout.
     `is_first` is to be set before each reply. Only what redis-py's parsers call is here.
+    With a `budget`, a reply that makes progress does not outlast that either.
     """
 
-    __slots__ = ("_began", "_error", "_got", "_plain", "_recv_into", "is_first", "pending")
+    __slots__ = (
+        "_began",
+        "_error",
+        "_got",
+        "_plain",
+        "_recv_into",
+        "budget",
+        "is_first",
+        "pending",
+    )
 
     def __init__(self, plain: socket.socket) -> None:
         self._plain = plain
@@ -37,6 +49,7 @@ class ReplySocket:
         self._got = 0
         self._error: OSError | None = None
         self.is_first = True
+        self.budget: Budget | None = None
         if hasattr(plain, "pending"):  # TLS, and the parser asks whether it is there
             self.pending = plain.pending
 
@@ -80,6 +93,8 @@ class ReplySocket:
         if not limit:  # for ever, or not at all
             return read(argument)
         left = self._began + limit - monotonic()
+        if self.budget is not None:
+            left = min(left, self.budget.left())
         if left >= limit - GRACE:
             return read(argument)
         if left <= 0:

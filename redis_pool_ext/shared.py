@@ -17,10 +17,12 @@ from typing import Any, Self
 import redis
 from redis.client import CaseInsensitiveDict, Monitor, PubSub
 
+from .budget import Budget
 from .connection import GuardedConnection
 from .errors import RedisPoolError
 from .facade import Facade
 from .interface import ConnectionPoolInterface
+from .locks import Lock, with_class
 from .pool import RedisPool
 from .process import client_of, get_pool
 from .scope import current_scope
@@ -67,6 +69,12 @@ class SharedPool(_Shared, Facade, ConnectionPoolInterface):
         return self._find_pool()
 
     @property
+    def budget(self) -> Budget | None:
+        """What may be spent right here on Redis: the scope's."""
+        scope = current_scope()
+        return None if scope is None else scope.budget
+
+    @property
     def connection_kwargs(self) -> dict[str, Any]:
         """A copy of the pool's: RQ's worker writes its own `socket_timeout` there."""
         return dict(self.pool.connection_kwargs)
@@ -96,6 +104,8 @@ class SharedPool(_Shared, Facade, ConnectionPoolInterface):
         elif connection.slot is not None and connection.slot.taken_at == taken_at:
             # The lease was dropped, and has left it to whoever used it. One that has ended
             # gave it back: it may be somebody else's by now.
+            if connection.budget is not None:
+                connection.lend(None)
             connection.home().release(connection)
 
     def re_auth_callback(self, token: Any) -> None:
@@ -158,6 +168,10 @@ class SharedRedis(_Shared, redis.Redis):
         if isinstance(here, redis.Redis):
             return here._execute_command(*args, **options)
         return here.execute_command(*args, **options)  # of a cluster, the only way in
+
+    def lock(self, *args: Any, **options: Any) -> Any:
+        """Return redis-py's lock, which is for each use on the connection right here."""
+        return super().lock(*args, **with_class(Lock, args, options))
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Any:
         """Return a pipeline: on the lease, or on a connection that it borrows."""

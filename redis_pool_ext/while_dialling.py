@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .budget import Budget
 from .credentials import Asked
 from .deadline import Deadline
+from .spending import LEAST, Spending
 from .tls import Contexts, TLSSettings
 
 __all__ = ["WhileDialling"]
@@ -17,6 +19,12 @@ class WhileDialling:
     # The retry policy of a dial: the pool decides how often to dial, and redis-py's own would
     # sleep past the deadline.
     _once: Any
+    # The class that keeps a retry policy within a budget.
+    _retry_within: Any
+
+    # What its holder may spend on Redis in all; lent by the lease, which takes it back.
+    budget: Budget | None = None
+    home: Any
 
     _deadline: Deadline | None  # of the dial that is under way
     _cut_to: Deadline | None  # of one address, while that is tried
@@ -54,8 +62,12 @@ class WhileDialling:
 
     @property
     def retry(self) -> Any:
-        """The retry policy of commands; a dial has none."""
-        return self._retry if self._deadline is None else self._once
+        """The retry policy of commands, within the budget; a dial has none."""
+        if self._deadline is not None:
+            return self._once
+        return (
+            self._retry if self.budget is None else self._retry_within(self._retry, self._spend())
+        )
 
     @retry.setter
     def retry(self, policy: Any) -> None:
@@ -84,6 +96,16 @@ class WhileDialling:
             return configured
         left = max(self._cut_to.remaining(), 0.001)  # 0 would mean non-blocking
         return left if configured is None else min(left, configured)
+
+    def _spend(self) -> Spending:
+        """Return what counts the time of a holder with a budget."""
+        assert self.budget is not None
+        return Spending(self.budget, self.home() if self.home is not None else None)
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether its holder may not use it any more: the budget is spent."""
+        return self.budget is not None and self.budget.left() < LEAST
 
     @property
     def heard(self) -> bool:

@@ -11,7 +11,6 @@ import pytest
 import redis
 
 from redis_pool_ext import LeaseError, RedisPool
-from redis_pool_ext import lease as lease_module
 from redis_pool_ext.express import exchange
 
 from .support.proxy import FaultyProxy
@@ -102,18 +101,21 @@ def test_handler_that_ends_the_lease_makes_nobody_dial_around_the_pool(url, admi
                 break
 
 
-def test_handler_that_comes_before_the_command_is_sent_is_told(url, monkeypatch):
+def test_handler_that_comes_before_the_command_is_sent_is_told(url):
     """The connection may not be renewed under a command that has chosen its way."""
 
     def interrupted(*args: object) -> object:
         with pytest.raises(LeaseError, match="in the middle of another command"):
             client.ping()
+        told.append("told")
         return exchange(*args)
 
+    told: list[str] = []
     with RedisPool.from_url(url) as pool, pool.lease() as client:
         client.ping()
-        monkeypatch.setattr(lease_module, "exchange", interrupted)
+        client.connection_pool._short_way = interrupted
         assert client.echo("text") == b"text"
+        assert told == ["told"]
 
 
 # -- the bound of a reply ---------------------------------------------------------------------

@@ -13,10 +13,12 @@ from redis.asyncio.client import Monitor, Pipeline, PubSub
 from ..errors import RedisPoolError
 from ..express import MISSED
 from ..leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor, Template
+from ..locks import with_class
 from ..packing import pack_ordinary
 from ..sticky import Effect, effect
 from .connection import GuardedAsyncConnection
 from .liveness import looks_alive
+from .locks import Lock
 from .watched import is_watched
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ class LeasedAsyncPipeline(OneTransaction, Pipeline):  # type: ignore[misc]  # re
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection: Any = self.connection
         if isinstance(connection, GuardedAsyncConnection) and self._has_watched:
+            if self.watching and connection.is_spent:
+                connection.cut()  # UNWATCH would be refused
             if not connection.is_connected:
                 self.watching = False  # there is nothing left to UNWATCH
             # Only its own WATCH: another pipeline's that was lost is not this one's to forgive.
@@ -170,6 +174,10 @@ class LeasedAsyncRedis(Leased, redis.asyncio.Redis):  # type: ignore[misc]  # as
             transaction,
             shard_hint,
         )
+
+    def lock(self, *args: Any, **options: Any) -> Any:
+        """Return redis-py's lock; what is waited for it is spent on Redis."""
+        return super().lock(*args, **with_class(Lock, args, options))
 
     def pubsub(self, **kwargs: Any) -> PubSub:
         """Return a PubSub on a connection of its own, which comes back with the lease."""

@@ -16,11 +16,20 @@ from typing import Any, NoReturn, Protocol
 import redis
 
 from ..account import READ_ONLY, Account, put_in_front
+from ..budget import Budget
 from ..deadline import Deadline
 from ..forks import getpid
 from ..packing import pack_ordinary
+from ..spending import LEAST, bounded
 from .dial import DialledAsyncConnection
-from .express import LONGEST, AsyncLane, is_redis_pys_own_async, lane_of_async
+from .express import (
+    LONGEST,
+    AsyncLane,
+    exchange,
+    is_redis_pys_own_async,
+    lane_of_async,
+    see_that_it_rings,
+)
 
 __all__ = ["READ_ONLY", "GuardedAsyncConnection", "guarded_async"]
 
@@ -70,8 +79,15 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
         """
         if self.is_inherited:
             self.retire()  # our copy of the parent's socket
-        if self._sock is None:
-            await self._home_to_reconnect().reconnect(self)
+        if self._sock is not None:
+            return
+        home = self._home_to_reconnect()
+        if self.budget is None:
+            await home.reconnect(self)
+        else:
+            with (spending := self._spend()):
+                spending.require()
+                await home.reconnect(self)
 
     async def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         """Connect, in a dial of the pool's; anywhere else, ask the pool for one.
@@ -111,6 +127,14 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
 
         Raises `redis.ConnectionError` when an earlier reply was never read.
         """
+        if self.budget is None or self._deadline is not None:
+            await self._send(command, check_health)
+        else:
+            with (spending := self._spend()):
+                spending.require()
+                await self._send(command, check_health)
+
+    async def _send(self, command: Any, check_health: bool) -> None:
         # Taken first and noted last: a reconnect or a health check in between sends
         # commands of its own, and wipes what was noted before.
         outgoing = self._take_outgoing(command)
@@ -163,6 +187,19 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
         None when it does not come within `timeout` seconds: then it still is. Without a
         `timeout` it is late after `socket_timeout`, which closes the connection.
         """
+        if self.budget is None or self._deadline is not None:
+            return await self._read(disable_decoding, timeout, **kwargs)
+        with (spending := self._spend()):
+            left = self.budget.left()
+            if left < LEAST and self._is_subscriber():  # whose messages may never end
+                raise spending.exceeded()
+            within = None if timeout is None else bounded(timeout, left)
+            response = await self._read(disable_decoding, within, **kwargs)
+            if response is None and within != timeout and self.is_spent:
+                raise spending.exceeded()
+            return response
+
+    async def _read(self, disable_decoding: bool, timeout: float | None, **kwargs: Any) -> Any:
         try:
             if timeout is None:
                 response = await super().read_response(disable_decoding=disable_decoding, **kwargs)
@@ -227,10 +264,28 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
         self._socket_timeout = value
 
     def _time_for_a_reply(self) -> float | None:
-        if self._socket_timeout is None:
-            return None
-        limit = self._socket_timeout + self._patience
+        own = self._socket_timeout
+        limit = math.inf if own is None else own + self._patience
+        if self.budget is not None:
+            limit = bounded(limit, self.budget.left())
         return limit if limit < math.inf else None
+
+    # -- a holder's budget --------------------------------------------------------------
+
+    def lend(self, budget: Budget | None) -> None:
+        """Let nothing on it last longer than `budget`; None takes that off, and leaves no trace."""
+        self.budget = budget
+
+    async def exchange_in_budget(self, lane: AsyncLane, packed: bytes) -> Any:
+        """Do what `express.exchange` does, within the budget."""
+        with (spending := self._spend()):
+            try:
+                left = bounded(self._socket_timeout, spending.require())
+                see_that_it_rings(self, left)
+            except BaseException:
+                self.pending = 0  # nothing was sent
+                raise
+            return await exchange(self, lane, packed, left)
 
     # -- for the short way (express.py) -------------------------------------------------
 

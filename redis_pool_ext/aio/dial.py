@@ -22,6 +22,7 @@ from ..resolver import is_numeric
 from ..tls import TLSSettings
 from ..while_dialling import WhileDialling
 from .closing import close_at_once
+from .spending import AsyncRetryWithin
 
 try:
     from redis.maint_notifications import MaintenanceState
@@ -108,6 +109,7 @@ class DialledAsyncConnection(WhileDialling, _Mixin):
     _sock: Any = None
 
     _once = Retry(NoBackoff(), 0)
+    _retry_within = AsyncRetryWithin
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.pid = os.getpid()

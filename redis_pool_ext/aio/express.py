@@ -20,6 +20,7 @@ from redis._parsers import Encoder
 from redis.asyncio.connection import AbstractConnection
 
 from ..express import ORDINARY, PutBack
+from ..spending import SLACK
 
 try:
     from redis._parsers.hiredis import _AsyncHiredisParser
@@ -29,7 +30,14 @@ except ImportError:  # no hiredis
 if TYPE_CHECKING:
     from .connection import GuardedAsyncConnection
 
-__all__ = ["LONGEST", "AsyncLane", "exchange", "is_redis_pys_own_async", "lane_of_async"]
+__all__ = [
+    "LONGEST",
+    "AsyncLane",
+    "exchange",
+    "is_redis_pys_own_async",
+    "lane_of_async",
+    "see_that_it_rings",
+]
 
 # Bytes. A longer command may have to wait until the ones before it are sent.
 LONGEST = 65536
@@ -103,13 +111,19 @@ def _is_plain(encoder: Any) -> bool:
     )
 
 
-async def exchange(connection: GuardedAsyncConnection, lane: AsyncLane, packed: bytes) -> Any:
+async def exchange(
+    connection: GuardedAsyncConnection,
+    lane: AsyncLane,
+    packed: bytes,
+    within: float | None = None,
+) -> Any:
     """Send an ordinary command, and return its reply. Raises what redis-py does.
 
+    It is late after `within` seconds (None: after the connection's `socket_timeout`).
     The caller has seen that `lane.has_room_for(packed)`, and has set `connection.pending`:
     until the reply is in hand something is owed. Who is cancelled leaves a closed connection.
     """
-    began = _send(connection, lane, packed)
+    began = _send(connection, lane, packed, within)
     try:
         data = await lane.stream.read(_SIZE)
     except OSError:
@@ -135,14 +149,16 @@ async def exchange(connection: GuardedAsyncConnection, lane: AsyncLane, packed: 
     return await connection.read_on(began)
 
 
-def _send(connection: GuardedAsyncConnection, lane: AsyncLane, packed: bytes) -> float:
+def _send(
+    connection: GuardedAsyncConnection, lane: AsyncLane, packed: bytes, within: float | None
+) -> float:
     """Write a command, and see that somebody looks at the clock; return when it was."""
     try:
         lane.write(packed)
     except Exception as error:  # asyncio's transports raise nothing, others what they like
         connection.fail_to_send(error)
     began = monotonic()
-    limit = connection._socket_timeout
+    limit = connection._socket_timeout if within is None else within
     if limit is not None:
         connection.reply_by = began + limit
         if connection.alarm is None:
@@ -158,6 +174,14 @@ def _set_alarm(connection: GuardedAsyncConnection, seconds: float) -> None:
     assert loop is not None
     # Weak: a dropped connection is not to live until its timer has run out.
     connection.alarm = loop.call_later(seconds, _ring, weakref.ref(connection))
+
+
+def see_that_it_rings(connection: GuardedAsyncConnection, seconds: float) -> None:
+    """Have no timer that would look much later than after so many seconds."""
+    alarm, loop = connection.alarm, connection._loop
+    if alarm is not None and loop is not None and alarm.when() > loop.time() + seconds + SLACK:
+        alarm.cancel()
+        connection.alarm = None
 
 
 def _ring(ref: weakref.ref[GuardedAsyncConnection]) -> None:

@@ -11,13 +11,13 @@ from ..errors import LeaseError, PoolExhaustedError, PoolUnavailableError
 from ..express import MISSED, is_recording
 from ..forks import getpid, here
 from ..holding import LOOK_IN_LEASE_AFTER, Holding
+from .connection import GuardedAsyncConnection
 from .express import exchange
 from .liveness import looks_alive
 from .turn import Turn
 
 if TYPE_CHECKING:
     from .client import LeasedAsyncRedis
-    from .connection import GuardedAsyncConnection
     from .pool import AsyncRedisPool
 
 __all__ = ["AsyncLease"]
@@ -78,13 +78,13 @@ class AsyncLease(Holding):
             return MISSED
         now = monotonic()
         for connection in self.held:
-            lane = connection.lane
+            lane, short_way = connection.lane, self._short_way
             if (
                 lane is not None
+                and short_way is not None
                 and not connection.pending
                 and not connection.marks
                 and now - self._used_at < LOOK_IN_LEASE_AFTER
-                and self._takes_short_way
                 and lane.has_room_for(packed)
             ):
                 turn.take_at_once(_ON_THE_SHORT_WAY)
@@ -92,7 +92,7 @@ class AsyncLease(Holding):
                     self._used_at = now
                     connection.last = name
                     connection.pending = 1
-                    return await exchange(connection, lane, packed)
+                    return await short_way(connection, lane, packed)
                 finally:
                     self._put_back()
         return MISSED
@@ -114,7 +114,7 @@ class AsyncLease(Holding):
         deadline = None
         if not self._turn.take_at_once(task):
             deadline = Deadline(self.pool.timeout)  # one, for the turn and the pool
-            if not await self._turn.take(task, deadline):
+            if not await self._wait_for_turn(task, deadline):
                 raise self._busy()
         try:
             if not self.held:
@@ -135,6 +135,8 @@ class AsyncLease(Holding):
         """Do the same at once, as a finalizer has to."""
         if connection in self._extra:
             self._extra.remove(connection)
+            if connection.budget is not None:
+                connection.lend(None)
             self.pool.take_back(connection)
         elif self._turn.depth and connection.is_of(self._loop):
             self._put_back()
@@ -144,7 +146,7 @@ class AsyncLease(Holding):
             deadline = self._patience
         began = monotonic()
         try:
-            connection = await self.pool.get_connection(deadline=deadline, priority=self.priority)
+            connection = await self._from_pool(deadline)
         except (PoolExhaustedError, PoolUnavailableError):
             # A request that goes on after a refusal (a session that is optional, a view
             # with a fallback) would otherwise wait as many timeouts as it has commands.
@@ -152,12 +154,38 @@ class AsyncLease(Holding):
             raise
         self.held.append(connection)
         self._patience = None
-        self._takes_short_way = self.pool.hold != "command" and not is_recording()
+        if self._budget is not None:
+            connection.lend(self._budget)
+        self._choose_way()
         if self._holder is not None:
             self._sign(connection)
         if self._ended:  # while this task was waiting
             raise self._misuse()
         return connection
+
+    async def _from_pool(self, deadline: Deadline | None) -> GuardedAsyncConnection:
+        if self._budget is None:
+            return await self.pool.get_connection(deadline=deadline, priority=self.priority)
+        with (spending := self._spend()):
+            spending.require()
+            deadline = self._budget.cut(deadline or Deadline(self.pool.timeout))
+            return await self.pool.get_connection(deadline=deadline, priority=self.priority)
+
+    async def _wait_for_turn(self, task: object, deadline: Deadline) -> bool:
+        if self._budget is None:
+            return await self._turn.take(task, deadline)
+        with self._spend():
+            if not await self._turn.take(task, self._budget.cut(deadline)):
+                raise self._busy()
+        return True
+
+    def _choose_way(self) -> None:
+        if self.pool.hold == "command" or is_recording():
+            self._short_way = None
+        elif self._budget is None:
+            self._short_way = exchange
+        else:
+            self._short_way = GuardedAsyncConnection.exchange_in_budget
 
     def _look(self, connection: GuardedAsyncConnection) -> None:
         """Close a connection on which the next command would go wrong; it is dialled anew.
@@ -188,8 +216,10 @@ class AsyncLease(Holding):
         if self._ended or self._pid != getpid():
             raise self._misuse()
         self._enter()
-        connection = await self.pool.get_connection(priority=self.priority)
+        connection = await self._from_pool(None)
         self._extra.append(connection)
+        if self._budget is not None:
+            connection.lend(self._budget)
         self._sign(connection)
         if self._ended:  # while this task was waiting
             self._give_back_extra()
@@ -234,7 +264,7 @@ class AsyncLease(Holding):
             raise self._misuse()
         self._enter()
         task = asyncio.current_task()
-        if not self._turn.take_at_once(task) and not await self._turn.take(
+        if not self._turn.take_at_once(task) and not await self._wait_for_turn(
             task, Deadline(self.pool.timeout)
         ):
             raise self._busy()
@@ -283,7 +313,12 @@ class AsyncLease(Holding):
             self._return(connection)
 
     def _return(self, connection: GuardedAsyncConnection) -> None:
-        """Give a connection to the pool, unless that has left the loop, and with it them all."""
+        """Give a connection to the pool, unless that has left the loop, and with it them all.
+
+        Without what is this borrower's.
+        """
+        if connection.budget is not None:
+            connection.lend(None)
         if connection.slot is not None:
             self.pool.take_back(connection)
 

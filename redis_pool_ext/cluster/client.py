@@ -11,11 +11,14 @@ from redis.client import CaseInsensitiveDict, Monitor
 from redis.cluster import ClusterNode, ClusterPubSub, RedisCluster
 
 from ..client import LeaseSideDoor
+from ..errors import BudgetExceededError
+from ..locks import Lock, with_class
 from .on_lease import NOT_EXECUTED, OnLease
 from .pipeline import LeasedClusterPipeline
 
 if TYPE_CHECKING:
     from ..client import LeasedRedis
+    from .engine import Engine
     from .lease import ClusterLease
     from .pool import ClusterPool
     from .topology import Topology
@@ -36,7 +39,7 @@ class _Copy(OnLease, RedisCluster):
     def __getattr__(self, name: str) -> Any:
         """Take over what redis-py's constructor sets, where that has not happened yet."""
         if not name.startswith("__") and "_is_whole" not in self.__dict__:
-            self._take_over(vars(self._pool.engine()))
+            self._take_over(vars(self._engine))
         if name in self.__dict__:  # by another thread, perhaps
             return self.__dict__[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -54,9 +57,13 @@ class _Copy(OnLease, RedisCluster):
         return self.connection_pool.pool
 
     @property
+    def _engine(self) -> Engine:
+        return self._pool.engine(self.connection_pool.spending)
+
+    @property
     def nodes_manager(self) -> Topology:  # type: ignore[override]  # redis-py has attributes
         """The map of the cluster, which is one for the process."""
-        return self._pool.engine().nodes_manager
+        return self._engine.nodes_manager
 
     @property
     def startup_nodes(self) -> Any:  # type: ignore[override]
@@ -86,8 +93,12 @@ class _Copy(OnLease, RedisCluster):
             try:
                 # As short a way as one server's client has, half of redis-py's.
                 return self.connection_pool.node(node)._execute_command(*args, **options)
-            except NOT_EXECUTED:
-                pass  # redis-py's engine knows where to go
+            except NOT_EXECUTED as error:
+                if not self._has_time_for(error):
+                    raise
+                # redis-py's engine knows where to go
+            except BudgetExceededError:
+                raise  # which says nothing about the map
             except (redis.ConnectionError, redis.TimeoutError):
                 self.nodes_manager.initialize()  # as the engine does
                 raise
@@ -146,6 +157,10 @@ class LeasedCluster(_Copy):
     def release(self) -> None:
         """Give all connections back early, say before a long wait for something else."""
         self.connection_pool.give_back()
+
+    def lock(self, *args: Any, **options: Any) -> Any:
+        """Return redis-py's lock; what is waited for it is spent on Redis."""
+        return super().lock(*args, **with_class(Lock, args, options))
 
     def pipeline(
         self, transaction: bool | None = None, shard_hint: Any = None

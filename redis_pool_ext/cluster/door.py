@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 from ..interface import ConnectionPoolInterface
@@ -24,6 +25,8 @@ class Door(ConnectionPoolInterface):
     def __init__(self, nodes: Nodes, host: str, port: int) -> None:
         self._nodes = nodes
         self._address = host, port
+        # What was taken from the pool, not from a lease: that gives back its own.
+        self._taken: weakref.WeakSet[Any] = weakref.WeakSet()
         # redis-py holds it while it closes connections, which it does not do here.
         self._lock = threading.RLock()
 
@@ -42,14 +45,23 @@ class Door(ConnectionPoolInterface):
 
     def get_connection(self, *_args: Any, **_options: Any) -> Any:
         """Take the lease's connection, or one of the pool."""
-        return (self._held() or self._pool).get_connection()
+        held = self._held()
+        if held is not None:
+            return held.get_connection()
+        connection, operation = self._pool.get_connection(), current()
+        self._taken.add(connection)
+        if operation is not None and operation.spending is not None:
+            connection.lend(operation.spending.budget)
+        return connection
 
     def release(self, connection: Any) -> None:
         """Put it back to where it was taken from."""
         held = self._held()
         if held is not None and held.owns_connection(connection):
             held.release(connection)
-        else:
+        elif connection in self._taken:
+            self._taken.discard(connection)
+            connection.lend(None)
             self._pool.release(connection)
 
     @property

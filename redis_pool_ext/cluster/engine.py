@@ -12,7 +12,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 
 from ..deadline import Deadline
-from ..errors import PoolExhaustedError, PoolUnavailableError
+from ..errors import BudgetExceededError, PoolExhaustedError, PoolUnavailableError
 from ..outcomes import DIAL_AT_LEAST
 from .door import Door
 from .nodes import Nodes
@@ -105,7 +105,7 @@ def _reason(error: BaseException) -> BaseException:
 
 
 def _worth_telling(found: list[BaseException]) -> BaseException:
-    for kind in (PoolExhaustedError, PoolUnavailableError):
+    for kind in (BudgetExceededError, PoolExhaustedError, PoolUnavailableError):
         for error in found:
             if isinstance(error, kind):
                 return error

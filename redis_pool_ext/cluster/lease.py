@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from ..budget import Budget
 from ..deadline import Deadline
 from ..forks import getpid
 from ..holding import HoldingOfThreads
+from ..spending import Spending
 from .nodes import NodeLease
 from .operation import Operation
 
@@ -57,7 +59,16 @@ class ClusterLease(HoldingOfThreads):
         if operation is not None:
             return operation
         patience = self._patience.remaining() if self._patience is not None else None
-        return Operation(self, self.pool.timeout, patience)
+        return Operation(self, self.pool.timeout, patience, self.spending)
+
+    @property
+    def spending(self) -> Spending | None:
+        """What counts the time of a lease with a budget."""
+        return None if self._budget is None else self._spend()
+
+    def _hand_on(self, budget: Budget | None) -> None:
+        for lease in tuple(self.held):
+            lease.budget = budget
 
     def note_end_of(self, operation: Operation) -> None:
         """Remember what a refusal has left of the wait, where a request waits once."""

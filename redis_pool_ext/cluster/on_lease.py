@@ -109,6 +109,12 @@ class OnLease:
                         raise
                     raise self._is_down(error) from error
 
+    def _has_time_for(self, error: Exception) -> bool:
+        """Tell whether the engine may look into it: it sleeps, where the cluster is down."""
+        operation = current()
+        is_down = type(error) is ClusterDownError
+        return not is_down or operation is None or operation.has_seconds(_DOWN)
+
     def _may_go_on(self, error: Exception, operation: Operation) -> bool:
         if operation.attempts >= _ATTEMPTS:
             return False

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..deadline import Deadline
 from ..errors import PoolExhaustedError, PoolUnavailableError
+from ..spending import LEAST, Spending
 
 if TYPE_CHECKING:
     from .lease import ClusterLease
@@ -50,12 +51,21 @@ class Operation:
     """One command, or one pipeline, on `lease` (None: somebody looks at the cluster).
 
     Entered again by what it does itself (a command of a pipeline that is redirected), it
-    goes on with the time that it has left.
+    goes on with the time that it has left. With a budget, what it does is counted there; raises
+    `BudgetExceededError` where nothing of that is left, or it ends in the middle.
     """
 
     def __init__(
-        self, lease: ClusterLease | None, timeout: float, borrowing: float | None = None
+        self,
+        lease: ClusterLease | None,
+        timeout: float,
+        borrowing: float | None = None,
+        spending: Spending | None = None,
     ) -> None:
+        if spending is not None:  # of a budget: all of it is spent there
+            timeout = min(timeout, spending.budget.left())
+            borrowing = None if borrowing is None else min(borrowing, timeout)
+        self.spending = spending
         self.lease = lease
         self.timeout = timeout
         self.began = monotonic()
@@ -78,17 +88,27 @@ class Operation:
 
     def __enter__(self) -> Self:
         if self._depth == 0:
+            if self.spending is not None:
+                self.spending.require()
+                self.spending.__enter__()
             self._outer = current()
             _here.operation = self
         self._depth += 1
         return self
 
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(self, *exc: Any) -> None:
         self._depth -= 1
         if self._depth == 0:
             _here.operation, self._outer = self._outer, None
             if self.lease is not None:
                 self.lease.note_end_of(self)
+            if self.spending is not None:
+                self.spending.__exit__(*exc)
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether nothing of the budget is left."""
+        return self.spending is not None and self.spending.budget.left() < LEAST
 
     @property
     def is_exhausted(self) -> bool:

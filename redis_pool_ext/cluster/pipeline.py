@@ -287,8 +287,11 @@ class _Transaction(_OfPipe, TransactionStrategy):
     def reset(self) -> None:
         """Forget the commands and any WATCH, and let go of the connection."""
         connection: Any = self._transaction_connection
-        if connection is not None and not connection.is_connected:
-            self._watching = False  # there is nothing left to UNWATCH
+        if connection is not None:
+            if connection.is_spent and "WATCH" in connection.marks:
+                connection.disconnect()  # UNWATCH would be refused
+            if connection.is_spent or not connection.is_connected:
+                self._watching = False  # there is nothing left to UNWATCH
         try:
             super().reset()
         finally:

@@ -20,6 +20,7 @@ from ..deadline import Deadline
 from ..errors import PoolUnavailableError
 from ..forks import ProcessLock, getpid, in_child
 from ..priority import Priority
+from ..spending import Spending
 from ..stats import PoolStats
 from .client import LeasedCluster, PooledCluster
 from .engine import Engine, discover
@@ -136,17 +137,20 @@ class ClusterPool:
             self._client = PooledCluster(self)
         return self._client
 
-    def engine(self) -> Engine:
+    def engine(self, spending: Spending | None = None) -> Engine:
         """Return redis-py's engine for this cluster, which knows its map; asks for that once.
 
-        Raises what `RedisPool.get_connection` raises, when no address answers.
+        Raises what `RedisPool.get_connection` raises, when no address answers. `spending` is
+        of the budget of whoever asks.
         """
         getpid()
         engine = self._engine
-        return self._discover() if engine is None else engine
+        return self._discover(spending) if engine is None else engine
 
-    def _discover(self) -> Engine:
-        operation = Operation.in_progress(None) or Operation(None, self.timeout)
+    def _discover(self, spending: Spending | None) -> Engine:
+        operation = Operation.in_progress(None)
+        if operation is None:
+            operation = Operation(None, self.timeout, spending=spending)
         lock = self._lock.mine()
         with operation:
             if not lock.acquire(timeout=operation.refreshing.left):

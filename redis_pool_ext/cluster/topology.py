@@ -55,7 +55,7 @@ class Topology(NodesManager):
         operation = Operation.in_progress(None)
         if operation is None:
             operation = Operation(None, self._nodes.settings["timeout"])
-        if operation.is_exhausted:
+        if operation.is_exhausted or operation.is_spent:
             return
         with operation:
             began = monotonic()
