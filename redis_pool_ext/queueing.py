@@ -10,6 +10,7 @@ from . import refusals
 from .deadline import Deadline
 from .errors import LeaseError, RedisPoolError
 from .records import Refusal, Slot, SlotState, Waiter
+from .refusing import Look
 from .report import holders
 from .telling import Telling
 
@@ -139,6 +140,12 @@ class Queueing(Telling):
         if refusal is Refusal.UNAVAILABLE:
             return refusals.unavailable(look, cause, probe_in=max(probe_in, 0.001))
         return refusals.exhausted(refusal, look, self.timeout, full)
+
+    def turn_away(self) -> Look:
+        """Look for one who is refused elsewhere, and count on it to come back."""
+        self._notice_fork()
+        with self._lock:
+            return self._ledger.refuse(monotonic())
 
     def _report_exhaustion(self) -> None:
         """Log, once in a while, who has the connections that others wait for."""

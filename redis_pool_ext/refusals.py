@@ -102,15 +102,16 @@ def closed(stats: PoolStats) -> RedisPoolError:
     )
 
 
-def over_budget(seconds: float, stats: PoolStats | None) -> BudgetExceededError:
+def over_budget(seconds: float, look: Look | None) -> BudgetExceededError:
     """Return the error for a caller who has spent the `seconds` of its budget."""
+    stats = look.stats if look is not None else None
     pool = f' (pool "{stats.alias}": {stats.summary()})' if stats is not None else ""
     return BudgetExceededError(
         f"the {seconds:.2f} s that this request or task may spend on Redis are spent{pool}; raise "
         "the budget, or find the commands that took them (SLOWLOG GET)",
         alias=stats.alias if stats is not None else None,
         stats=stats,
-        retry_after=_jittered(_queue_seconds(stats), _RETRY_MAX_EXHAUSTED) if stats else 1,
+        retry_after=whole_seconds(look.wait if look is not None else 0.0),
     )
 
 

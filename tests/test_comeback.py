@@ -9,7 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from redis_pool_ext import ConnectionPoolTimeoutError, RedisPool, RedisPoolError
+from redis_pool_ext.budget import Budget
 from redis_pool_ext.comeback import LONGEST, Comeback, whole_seconds
+from redis_pool_ext.spending import exceeded
 
 from .support.clock_ahead import Clock
 from .support.stub import StubConnection
@@ -192,6 +194,13 @@ class TestOfAPool:
 
         assert max(told[:4]) <= 2
         assert min(told[36:]) >= 9
+
+    def test_spent_budget_is_told_what_a_refusal_is(self, pool: RedisPool, clock: Clock):
+        """It comes back to the same pool."""
+        clock.advance(8.0)
+        error = exceeded(Budget(1.0), pool)
+
+        assert 4 <= (error.retry_after or 0) <= 8
 
     def test_sizes_are_of_the_moment_and_totals_may_be_older(self, pool: RedisPool, clock: Clock):
         """Who is refused does not sum up hundreds of slots, if somebody has just done so."""
