@@ -36,6 +36,7 @@ NAMES = (
     "cached",
     "serving",
     "middleware",
+    "refusals",
     "article",
     "contention",
     "growth",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 
-__all__ = ["BACKOFF_CAP", "Circuit", "ServerFull"]
+__all__ = ["BACKOFF_CAP", "HEAD_START", "Circuit", "ServerFull"]
 
 FAILURES_TO_OPEN = 3
 BACKOFF_BASE = 0.1
 BACKOFF_CAP = 5.0
+HEAD_START = 0.5  # seconds that callers leave to whoever probes in the background
 FULL_PAUSE = 1.0  # seconds between two dials to a server that has no room
 
 
@@ -16,12 +17,16 @@ class Circuit:
     """Count dials that failed in a row; when open, admit one prober at a time.
 
     No lock of its own: every method is called under the pool's lock. No thread either:
-    the first caller after the backoff is the prober, everybody else is told at once.
+    the first caller after the backoff is the prober, everybody else is told at once. Where
+    somebody has promised to probe in the background, callers leave it to them, and take it
+    upon themselves if that does not happen.
     The backoff doubles from 0.1 s to `longest_backoff` seconds; each is a random part of that
     ("full jitter"), so that many processes do not knock together.
     """
 
-    __slots__ = ("_failures", "_longest_backoff", "_prober", "last_error", "next_probe")
+    __slots__ = (
+        "_failures", "_longest_backoff", "_prober", "is_promised", "last_error", "next_probe",
+    )  # fmt: skip
 
     def __init__(self, longest_backoff: float = BACKOFF_CAP) -> None:
         self._longest_backoff = longest_backoff
@@ -29,6 +34,7 @@ class Circuit:
         self._prober: int | None = None
         self.last_error: BaseException | None = None
         self.next_probe = 0.0
+        self.is_promised = False  # the next probe, by nobody's caller
 
     @property
     def is_open(self) -> bool:
@@ -43,8 +49,12 @@ class Circuit:
         return "open" if self._prober is None else "probing"
 
     def admits(self, now: float) -> bool:
-        """Tell whether a dial may start now."""
-        return not self.is_open or (self._prober is None and now >= self.next_probe)
+        """Tell whether a caller's dial may start now."""
+        return not self.is_open or self.is_due(now - HEAD_START if self.is_promised else now)
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether the server is to be looked for now: it counts as down, and nobody does."""
+        return self.is_open and self._prober is None and now >= self.next_probe
 
     def begin(self, key: int) -> None:
         """Note that the slot `key` starts to dial; on an open circuit it is the probe."""
@@ -65,6 +75,7 @@ class Circuit:
         """Note a dial that did not reach the server; `error` is kept, for as long as that lasts."""
         self._failures += 1
         self.last_error = error
+        self.is_promised = False
         steps = min(self._failures - FAILURES_TO_OPEN, 16)
         if steps >= 0:
             backoff = min(self._longest_backoff, BACKOFF_BASE * 2.0**steps)

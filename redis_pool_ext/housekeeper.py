@@ -1,10 +1,11 @@
 """Two daemon threads per process: one goes round the pools and keeps house, one looks at them.
 
 Nothing depends on them: what is too old is not lent, thread or no thread. The housekeeper closes
-what idles for too long, fills up to `min_idle` and reports leaks; the observer only reads
-(`history.py`), several times a second, and so must not wait for a dial of the other one. They
-start when a pool first dials, or makes its first connection, so never at import and never in a
-process that only forks; they hold no pool alive, and end when there is none left.
+what idles for too long, fills up to `min_idle`, reports leaks, and looks for a server that is
+down; the observer only reads (`history.py`), several times a second, and so must not wait for a
+dial of the other one. They start when a pool first dials, makes its first connection or finds its
+server down, so never at import and never in a process that only forks; they hold no pool alive,
+and end when there is none left.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
-__all__ = ["beside_observer", "look_after", "observe"]
+__all__ = ["beside_observer", "look_after", "look_after_in", "observe"]
 
 logger = logging.getLogger("redis_pool_ext")
 
@@ -79,6 +80,16 @@ class _Housekeeper:
             if not self._is_running:
                 self._start()
         with suppress(RuntimeError):  # it was rung already, and not heard yet
+            self._bell.release()
+
+    def hurry(self, pool: House, seconds: float) -> None:
+        """Have the next round of a pool after so many seconds, if it is not due before."""
+        with self._lock:
+            at = monotonic() + seconds
+            self._rounds[pool] = min(self._rounds.get(pool, at), at)
+            if not self._is_running:
+                self._start()
+        with suppress(RuntimeError):
             self._bell.release()
 
     def _start(self) -> None:
@@ -159,6 +170,14 @@ def look_after(pool: House) -> None:
     threads have left them, and a thread that is started there may never begin.
     """
     _send(_housekeeper, pool)
+
+
+def look_after_in(pool: House, seconds: float) -> bool:
+    """See that the next round of `pool` is after so many seconds; False if it wants none here."""
+    if pool.round_every is None or _housekeeper.is_inherited:
+        return False
+    _housekeeper.hurry(pool, seconds)
+    return True
 
 
 def observe(history: House) -> None:

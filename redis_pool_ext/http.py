@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
+from .comeback import whole_seconds
 from .errors import (
     BudgetExceededError,
     PoolClosedError,
@@ -17,7 +20,15 @@ from .errors import (
     RedisPoolError,
 )
 
-__all__ = ["ANSWERED_WITH_503", "MEDIA_TYPES", "Answer", "answer", "method_shown"]
+__all__ = [
+    "ANSWERED_WITH_503",
+    "MEDIA_TYPES",
+    "Answer",
+    "answer",
+    "media_type_by",
+    "method_shown",
+    "seconds_of",
+]
 
 # A LeaseError is a mistake in the program, and a Redis command's own error is an answer:
 # neither becomes a 503.
@@ -51,6 +62,10 @@ body {{ max-width: 34rem; margin: 18vh auto; padding: 0 1.5rem }}
 """
 
 
+# Characters of an `Accept` header that is remembered; browsers' have 140.
+_REMEMBERED = 256
+
+
 class Answer(NamedTuple):
     """A finished response, for a framework to wrap."""
 
@@ -66,7 +81,7 @@ def answer(error: RedisPoolError, media_type: str | None) -> Answer:
     The body says when to come back, and nothing about the server: the error's own
     message, with the pool's numbers, is for the log.
     """
-    seconds = error.retry_after or 1
+    seconds = seconds_of(error)
     headers = {"Retry-After": str(seconds), "Cache-Control": "no-store"}
     detail = f"Too much is going on right now. Please try again in {seconds} s."
     if media_type in (PROBLEM, "application/json"):
@@ -76,6 +91,24 @@ def answer(error: RedisPoolError, media_type: str | None) -> Answer:
         page = _PAGE.format(title=html.escape(_TITLE), detail=html.escape(detail))
         return Answer(503, headers, "text/html; charset=utf-8", page)
     return Answer(503, headers, "text/plain; charset=utf-8", f"{_TITLE}. {detail}\n")
+
+
+def seconds_of(error: RedisPoolError) -> int:
+    """Return the error's `Retry-After`; one that has none is given it, the same for all who ask."""
+    if not error.retry_after:
+        error.retry_after = whole_seconds(1.0)
+    return error.retry_after
+
+
+def media_type_by(find: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    """Return `find`, which chooses among `MEDIA_TYPES` by an `Accept` header, with a memory.
+
+    A framework needs as long to read a browser's header as for all the rest of a 503, and it
+    is always the same few that come.
+    """
+    known = lru_cache(maxsize=128)(find)
+    # What a client makes up at great length is not kept.
+    return lambda accept: known(accept) if len(accept) <= _REMEMBERED else find(accept)
 
 
 def method_shown(method: str | None) -> str:

@@ -25,15 +25,25 @@ class Keeping(Dialling, Upkeep, Looking):
     def keep_house(self) -> None:
         """Do one round: close what is too old, fill up to `min_idle`, report leaks.
 
-        With Sentinels, also ask where the master is.
+        With Sentinels, also ask where the master is. While the server is down, dial if that
+        is due, so that no caller has to.
 
         The housekeeper's thread calls this every `housekeeping_interval` seconds; where
         threads are not wanted, call it from a timer of your own.
         """
         self._begin_round()
         with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round
+            self._probe_if_due()
             self._look_for_server()
             self._fill(self.min_idle, self._time_to_fill())
+
+    def _probe_if_due(self) -> None:
+        slot = self._slot_to_probe()
+        if slot is not None:
+            self._take_in(self._make_or_free(slot, self._time_to_fill()), slot)
+
+    def _will_probe(self, seconds: float) -> bool:
+        return housekeeper.look_after_in(self, seconds)
 
     def _look_for_server(self) -> None:
         known = self._ledger.server
@@ -67,12 +77,7 @@ class Keeping(Dialling, Upkeep, Looking):
         slot = self._slot_to_fill(self.max_connections)
         if slot is None:
             return False
-        try:
-            made = self._make(slot, deadline)
-        except BaseException:
-            self._free(slot)
-            raise
-        self._take_in(made, slot)
+        self._take_in(self._make_or_free(slot, deadline), slot)
         return True
 
     def _has_answered(self, connection: GuardedConnection, deadline: Deadline) -> bool:
@@ -108,9 +113,11 @@ class Keeping(Dialling, Upkeep, Looking):
             if deadline.remaining() == 0.0:
                 self._free(slot)
                 return
-            try:
-                connection = self._make(slot, deadline)
-            except BaseException:
-                self._free(slot)
-                raise
-            self._take_in(connection, slot)
+            self._take_in(self._make_or_free(slot, deadline), slot)
+
+    def _make_or_free(self, slot: Slot, deadline: Deadline) -> GuardedConnection:
+        try:
+            return self._make(slot, deadline)
+        except BaseException:
+            self._free(slot)
+            raise

@@ -34,7 +34,7 @@ from .line import Line
 from .observing import observers
 from .priority import Priority
 from .records import HELD, Refusal, Slot, SlotState, Waiter
-from .report import Reported
+from .refusing import Look, Refusing
 from .shelf import Shelf
 from .stats import Counters, PoolStats, Tally, snapshot
 from .terms import Terms
@@ -90,7 +90,7 @@ class Ledger(Shelf):
         self._tallies: dict[int, Tally] = {}
         self._connecting: set[int] = set()
         self._keys = count(1)
-        self.reported = Reported()
+        self.refusing = Refusing()
         self.watch_turns()
 
     def go_on_counting(self, before: Ledger) -> None:
@@ -385,18 +385,29 @@ class Ledger(Shelf):
 
     def stats(self) -> PoolStats:
         """Return a snapshot: sizes of one moment, and counters."""
-        idle, connecting = len(self.idle), len(self._connecting)
-        return snapshot(
-            self.counters,
-            self._tallies.values(),
-            alias=self.alias,
-            max_connections=self.max_connections,
-            in_use=len(self._slots) - idle - connecting,
-            idle=idle,
-            connecting=connecting,
-            waiting=len(self.queue),
-            generation=self.generation,
-            circuit=self.circuit.state,
-            is_closed=self.is_closed,
-            is_paused=self.is_paused,
-        )
+        return snapshot(self.counters, self._tallies.values(), **_sizes(self))
+
+    def glance(self, now: float) -> PoolStats:
+        """Return what `stats` does, at less cost: its totals may be a few milliseconds old."""
+        return self.refusing.glance(self, _sizes(self), now)
+
+    def refuse(self, now: float) -> Look:
+        """Do that for one who is refused; also say in how many seconds there is room for it."""
+        return self.refusing.refuse(self, _sizes(self), now)
+
+
+def _sizes(ledger: Ledger) -> dict[str, Any]:
+    """Return what of a snapshot is quickly told."""
+    idle, connecting = len(ledger.idle), len(ledger._connecting)
+    return {
+        "alias": ledger.alias,
+        "max_connections": ledger.max_connections,
+        "in_use": len(ledger._slots) - idle - connecting,
+        "idle": idle,
+        "connecting": connecting,
+        "waiting": len(ledger.queue),
+        "generation": ledger.generation,
+        "circuit": ledger.circuit.state,
+        "is_closed": ledger.is_closed,
+        "is_paused": ledger.is_paused,
+    }

@@ -15,7 +15,7 @@ from .faults import explained
 from .observing import observers, tell
 from .queueing import Queueing
 from .records import Refusal, Slot, SlotState
-from .stats import PoolStats
+from .refusing import Look
 from .telling import end_of
 from .tls import Contexts
 from .verdict import (
@@ -122,11 +122,11 @@ class Outcomes(Queueing):
         clean = self._told(connection, error)
         try:
             verdict = judge(clean, heard=connection.heard, had=had, enough=self.timeout)
-            stats = self._enter_failure(slot, clean, verdict)
+            look = self._enter_failure(slot, clean, verdict)
             if verdict is Verdict.CUT_SHORT:
-                raise refusals.exhausted(Refusal.TIMED_OUT, stats, self.timeout) from clean
+                raise refusals.exhausted(Refusal.TIMED_OUT, look, self.timeout) from clean
             if isinstance(clean, UNREACHABLE) and not isinstance(clean, REFUSED):
-                raise refusals.unavailable(stats, clean, is_full=verdict is Verdict.FULL)
+                raise refusals.unavailable(look, clean, is_full=verdict is Verdict.FULL)
         finally:
             del clean  # it refers to this frame by now, and a cycle would keep the slot
 
@@ -142,16 +142,19 @@ class Outcomes(Queueing):
         secrets = (kwargs.get("password"), kwargs.get("username"), *connection.said)
         return with_advice(without_secrets(fault, secrets), self.alias)
 
-    def _enter_failure(self, slot: Slot, error: BaseException, verdict: Verdict) -> PoolStats:
-        """Tell the books; return the numbers as they were before."""
+    def _enter_failure(self, slot: Slot, error: BaseException, verdict: Verdict) -> Look:
+        """Tell the books; return how the pool looked before."""
         ledger = self._ledger
         kept = without_traceback(error)  # made here: copying runs code that is not ours
         with self._lock:
             now = monotonic()
-            stats = ledger.stats()
+            look = ledger.refuse(now)
             was_down = ledger.circuit.is_open
             ledger.failed(slot, verdict, kept, now)
-            is_down = ledger.circuit.is_open
+            is_down, probe_in = ledger.circuit.is_open, ledger.circuit.next_probe - now
+        if is_down and self._will_probe(probe_in):
+            # Of several failures at once the last one counts; a caller in between may probe.
+            ledger.circuit.is_promised = True
         self._settle()
         if observers:
             tell(lambda each: each.not_made(self))
@@ -161,7 +164,11 @@ class Outcomes(Queueing):
                 self.alias,
                 error,
             )
-        return stats
+        return look
+
+    def _will_probe(self, seconds: float) -> bool:
+        """See that somebody looks for the server after so many seconds; False: no one will."""
+        return False
 
     def _lend(self, connection: Account, slot: Slot) -> bool:
         """Count a new connection as lent; keep it instead, if the pool was paused."""

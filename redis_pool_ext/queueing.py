@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from . import refusals
 from .errors import LeaseError, RedisPoolError
 from .records import Refusal, Slot, SlotState, Waiter
+from .refusing import Look
 from .report import holders
 from .telling import Telling
 
@@ -127,24 +128,31 @@ class Queueing(Telling):
         """Return the error for a caller who gets nothing."""
         ledger = self._ledger
         with self._lock:
-            stats = ledger.stats()
-            cause, probe_in = ledger.circuit.last_error, ledger.circuit.next_probe - monotonic()
+            now = monotonic()
+            look = ledger.refuse(now)
+            cause, probe_in = ledger.circuit.last_error, ledger.circuit.next_probe - now
             full = ledger.server_full.error
         if refusal is Refusal.CLOSED:
-            return refusals.closed(stats)
+            return refusals.closed(look.stats)
         if refusal is Refusal.UNAVAILABLE:
-            return refusals.unavailable(stats, cause, probe_in=max(probe_in, 0.001))
-        return refusals.exhausted(refusal, stats, self.timeout, full)
+            return refusals.unavailable(look, cause, probe_in=max(probe_in, 0.001))
+        return refusals.exhausted(refusal, look, self.timeout, full)
+
+    def turn_away(self) -> Look:
+        """Look for one who is refused elsewhere, and count on it to come back."""
+        self._notice_fork()
+        with self._lock:
+            return self._ledger.refuse(monotonic())
 
     def _report_exhaustion(self) -> None:
         """Log, once in a while, who has the connections that others wait for."""
         ledger = self._ledger
         with self._lock:
             now = monotonic()
-            before = ledger.reported.is_due(now)
+            before = ledger.refusing.reported.is_due(now)
             if before is None:
                 return
-            stats = ledger.stats()
+            stats = ledger.glance(now)
             held = [slot for slot in ledger.slots() if slot.state is SlotState.HELD]
         logger.warning(
             "%s: %s (%s), %d refusals since the last report; held by: %s",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import random
-
 import redis
 
+from .comeback import whole_seconds
 from .errors import (
     BudgetExceededError,
     ConnectionPoolTimeoutError,
@@ -19,26 +17,27 @@ from .errors import (
 )
 from .faults import CredentialsError, Fault, TLSError
 from .records import Refusal
+from .refusing import Look
 from .stats import PoolStats
 
 __all__ = ["closed", "exhausted", "over_budget", "unavailable"]
 
 _ROOM = "the server takes no more connections: raise its maxclients, or lower MAX_CONNECTIONS"
 
-_RETRY_CLOSED = 5
-_RETRY_MAX_EXHAUSTED = 10
-_RETRY_MAX_UNAVAILABLE = 30
+# Seconds in which a process that is going down has been replaced.
+_REPLACED_IN = 5
 
 
 def exhausted(
-    refusal: Refusal, stats: PoolStats, timeout: float, full: BaseException | None = None
+    refusal: Refusal, look: Look, timeout: float, full: BaseException | None = None
 ) -> RedisPoolError:
     """Return the error for a caller who found every connection in use.
 
     `full` is the server's own refusal, where it takes no more connections.
     """
+    stats = look.stats
     pool = f'pool "{stats.alias}": {stats.summary()}'
-    retry_after = _jittered(_queue_seconds(stats), _RETRY_MAX_EXHAUSTED)
+    retry_after = whole_seconds(look.wait)
     if refusal is Refusal.QUEUE_FULL:
         return PoolQueueFullError(
             f"{stats.waiting} callers are queued already ({pool}); raise MAX_WAITING or "
@@ -66,7 +65,7 @@ def exhausted(
 
 
 def unavailable(
-    stats: PoolStats,
+    look: Look,
     cause: BaseException | None,
     *,
     probe_in: float = 0.0,
@@ -77,6 +76,7 @@ def unavailable(
     `probe_in` is the number of seconds until the next dial may be tried; 0 when this
     caller's own dial failed. `is_full`: the server takes no more connections.
     """
+    stats = look.stats
     tried = "not dialled again yet" if probe_in > 0 else "the dial failed"
     # None: somebody else has reached the server since this caller was sent away.
     reason = f": {_reason(cause)}" if cause is not None else ""
@@ -86,7 +86,7 @@ def unavailable(
         f"{_ROOM if is_full else _way_to_it(cause)}",
         alias=stats.alias,
         stats=stats,
-        retry_after=_jittered(max(1.0, probe_in), _RETRY_MAX_UNAVAILABLE),
+        retry_after=whole_seconds(max(look.wait, probe_in)),
     )
     error.__cause__ = cause
     return error
@@ -98,19 +98,20 @@ def closed(stats: PoolStats) -> RedisPoolError:
         f'the pool "{stats.alias}" is closed; get_pool("{stats.alias}") makes a new one',
         alias=stats.alias,
         stats=stats,
-        retry_after=_jittered(_RETRY_CLOSED, 2 * _RETRY_CLOSED),
+        retry_after=whole_seconds(_REPLACED_IN),
     )
 
 
-def over_budget(seconds: float, stats: PoolStats | None) -> BudgetExceededError:
+def over_budget(seconds: float, look: Look | None) -> BudgetExceededError:
     """Return the error for a caller who has spent the `seconds` of its budget."""
+    stats = look.stats if look is not None else None
     pool = f' (pool "{stats.alias}": {stats.summary()})' if stats is not None else ""
     return BudgetExceededError(
         f"the {seconds:.2f} s that this request or task may spend on Redis are spent{pool}; raise "
         "the budget, or find the commands that took them (SLOWLOG GET)",
         alias=stats.alias if stats is not None else None,
         stats=stats,
-        retry_after=_jittered(_queue_seconds(stats), _RETRY_MAX_EXHAUSTED) if stats else 1,
+        retry_after=whole_seconds(look.wait if look is not None else 0.0),
     )
 
 
@@ -146,14 +147,3 @@ def _way_out(stats: PoolStats, full: BaseException | None) -> str:
             "the server takes no more connections: raise its maxclients, or lower MAX_CONNECTIONS"
         )
     return "raise MAX_CONNECTIONS or hold leases shorter"
-
-
-def _queue_seconds(stats: PoolStats) -> float:
-    """Estimate how long the queue needs to drain: each connection serves one per hold."""
-    return (stats.waiting + 1) * stats.mean_hold_seconds / stats.max_connections
-
-
-def _jittered(seconds: float, most: int) -> int:
-    """Return whole seconds up to `most`, spread so that clients do not come back together."""
-    least = min(max(1, math.ceil(seconds)), most // 2)
-    return random.randint(least, 2 * least)

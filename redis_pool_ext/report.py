@@ -19,6 +19,9 @@ __all__ = ["Reported", "caller_site", "describe", "holders"]
 # refusals, and one list of holders says it all.
 REPORT_EVERY = 1.0
 
+# Connections that are told of: hundreds would be many lines, written by one who is refused.
+_TOLD_OF = 20
+
 NOBODY = "a borrower without a name"
 
 _INSIDE = tuple(str(Path(path).parent) + os.sep for path in (__file__, redis.__file__))
@@ -47,7 +50,10 @@ class Reported:
 def holders(slots: Iterable[Slot], now: float) -> str:
     """Say who has which connection for how long, the one who has it longest first."""
     held = sorted(slots, key=lambda slot: slot.taken_at)
-    return "; ".join(describe(slot, now) for slot in held) or "nobody"
+    told = [describe(slot, now) for slot in held[:_TOLD_OF]]
+    if len(held) > _TOLD_OF:
+        told.append(f"and {len(held) - _TOLD_OF} more, for less long")
+    return "; ".join(told) or "nobody"
 
 
 def describe(slot: Slot, now: float) -> str:

@@ -21,7 +21,7 @@ from .errors import BudgetExceededError, ConnectionPoolTimeoutError, PoolUnavail
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from .stats import PoolStats
+    from .refusing import Look
 
 __all__ = [
     "LEAST",
@@ -87,8 +87,8 @@ class Spending:
 
 def exceeded(budget: Budget, pool: Any) -> BudgetExceededError:
     """Return the error of a budget that is spent; `pool` (None: unknown) is where."""
-    stats: PoolStats | None = pool.stats() if pool is not None else None
-    return refusals.over_budget(budget.seconds, stats)
+    look: Look | None = pool.turn_away() if pool is not None else None
+    return refusals.over_budget(budget.seconds, look)
 
 
 def bounded(own: float | None, left: float) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .histogram import BOUNDS, Histogram
 
-__all__ = ["Counters", "PoolStats", "snapshot"]
+__all__ = ["Counters", "PoolStats", "snapshot", "totals_of"]
 
 _BUCKETS = len(BOUNDS) + 1
 
@@ -188,6 +188,12 @@ REFUSALS = (
 
 _TIMES = ("waits", "holds", "creates")
 
+_SIZES = (
+    "alias", "max_connections", "in_use", "idle", "connecting", "waiting", "generation", "circuit",
+    "is_closed", "is_paused",
+)  # fmt: skip
+_TOTALS = tuple(each.name for each in fields(PoolStats) if each.name not in _SIZES)
+
 
 def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) -> PoolStats:
     """Freeze the counters, the slots' own included, together with the sizes of this moment."""
@@ -209,6 +215,11 @@ def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) ->
     totals["holds"] = Histogram.of(holds, totals["hold_seconds"])
     totals["creates"] = Histogram.of(totals["creates"], totals["create_seconds"])
     return _frozen(sizes | totals)
+
+
+def totals_of(stats: PoolStats) -> dict[str, Any]:
+    """Return what of a snapshot is no size, by name."""
+    return {name: getattr(stats, name) for name in _TOTALS}
 
 
 def _sums(rows: list[list[int]]) -> list[int]:

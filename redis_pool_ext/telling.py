@@ -55,10 +55,11 @@ class Telling(Returning):
         """Say it once in a while: on a full pool there are hundreds."""
         ledger = self._ledger
         with self._lock:
-            before = self._long_waits.is_due(monotonic())
+            now = monotonic()
+            before = self._long_waits.is_due(now)
             if before is None:
                 return
-            stats = ledger.stats()
+            stats = ledger.glance(now)
         logger.info(
             "%s: somebody waited %.3f s for a connection, %s; %.3f s of it in the queue (%s), "
             "%d more long waits since the last report",

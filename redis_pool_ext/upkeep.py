@@ -120,6 +120,19 @@ class Upkeep(Outcomes):
                 return None
         raise self._refused(refusal)
 
+    def _slot_to_probe(self) -> Slot | None:
+        """Return a slot to look for the server in, if it is down, and due to be looked for."""
+        ledger = self._ledger
+        with self._lock:
+            now = monotonic()
+            if not ledger.circuit.is_due(now):
+                return None
+            if ledger.has_room and not ledger.is_closed and not ledger.is_paused:
+                return ledger.open_slot(now)
+            # Those who hold connections will dial again, and are not to be kept from it.
+            ledger.circuit.is_promised = False
+            return None
+
     def _take_to_ask(self) -> Any:
         """Take an idle connection, for a question that is nobody's; None where there is none."""
         self._settle()

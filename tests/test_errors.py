@@ -23,8 +23,8 @@ from redis_pool_ext import (
     RedisPoolError,
     refusals,
 )
-from redis_pool_ext.histogram import BOUNDS
 from redis_pool_ext.records import Refusal
+from redis_pool_ext.refusing import Look
 from redis_pool_ext.stats import Counters, snapshot
 
 ALL = [
@@ -39,7 +39,7 @@ ALL = [
 ]
 
 
-def stats_of(mean_hold: float = 0.0, **sizes: Any) -> PoolStats:
+def stats_of(**sizes: Any) -> PoolStats:
     """Return the numbers of a full pool of 16 with nine in the queue."""
     usual: dict[str, Any] = {
         "alias": "default",
@@ -53,8 +53,10 @@ def stats_of(mean_hold: float = 0.0, **sizes: Any) -> PoolStats:
         "is_closed": False,
         "is_paused": False,
     }
-    holds = [1, *[0] * len(BOUNDS)]
-    return snapshot(Counters(holds=holds, hold_seconds=mean_hold), **usual | sizes)
+    return snapshot(Counters(), **usual | sizes)
+
+
+LOOK = Look(stats_of(), 0.0)
 
 
 class TestClasses:
@@ -135,7 +137,7 @@ class TestRefusals:
 
     def test_timeout_says_the_numbers_and_the_way_out(self):
         """The message of the design, to the letter."""
-        error = refusals.exhausted(Refusal.TIMED_OUT, stats_of(), 2)
+        error = refusals.exhausted(Refusal.TIMED_OUT, LOOK, 2)
 
         assert type(error) is ConnectionPoolTimeoutError
         assert str(error) == (
@@ -146,7 +148,7 @@ class TestRefusals:
 
     def test_full_queue_says_how_many_wait(self):
         """A refusal without a wait does not speak of a timeout."""
-        error = refusals.exhausted(Refusal.QUEUE_FULL, stats_of(), 2)
+        error = refusals.exhausted(Refusal.QUEUE_FULL, LOOK, 2)
 
         assert type(error) is PoolQueueFullError
         assert str(error) == (
@@ -188,7 +190,7 @@ class TestRefusals:
         self, cause: BaseException | None, probe_in: float, message: str
     ):
         """The dial's error stands in the message, and is the `__cause__`."""
-        error = refusals.unavailable(stats_of(), cause, probe_in=probe_in)
+        error = refusals.unavailable(LOOK, cause, probe_in=probe_in)
 
         assert type(error) is PoolUnavailableError
         assert str(error) == message
@@ -203,41 +205,36 @@ class TestRefusals:
 
 
 class TestRetryAfter:
-    """When asking again makes sense: whole seconds, spread, never too long."""
+    """When asking again makes sense: not before there is room, or somebody has looked."""
 
     @pytest.mark.parametrize(
-        ("waiting", "mean_hold", "least", "most"),
+        ("wait", "probe_in", "least", "most"),
         [
-            (0, 0.0, 1, 2),  # nothing known yet
-            (9, 0.01, 1, 2),
-            (31, 1.0, 2, 4),  # with the one who asks 32 callers, 16 connections, a second each
-            (32, 1.0, 3, 6),
-            (63, 1.0, 4, 8),
-            (9999, 60.0, 5, 10),  # clamped
+            (0.0, 0.0, 1, 2),
+            (0.0, 0.3, 1, 2),
+            (0.0, 4.2, 5, 10),
+            (6.1, 4.2, 7, 14),  # the crowd needs longer than the server
+            (0.0, 999, 15, 30),
         ],
     )
-    def test_exhaustion_follows_queue_and_hold(
-        self, waiting: int, mean_hold: float, least: int, most: int
+    def test_outage_follows_the_next_probe(
+        self, wait: float, probe_in: float, least: int, most: int
     ):
-        """The queue drains by one per connection and hold."""
-        stats = stats_of(mean_hold, waiting=waiting)
-        random.seed(1)
-        seen = {refusals.exhausted(Refusal.TIMED_OUT, stats, 2).retry_after for _ in range(200)}
-
-        assert seen == set(range(least, most + 1))
-
-    @pytest.mark.parametrize(
-        ("probe_in", "least", "most"), [(0.0, 1, 2), (0.3, 1, 2), (4.2, 5, 10), (999, 15, 30)]
-    )
-    def test_outage_follows_the_next_probe(self, probe_in: float, least: int, most: int):
         """Nobody is sent back before somebody looks at the server again."""
         random.seed(1)
-        seen = {
-            refusals.unavailable(stats_of(), None, probe_in=probe_in).retry_after
-            for _ in range(500)
-        }
+        look = Look(stats_of(), wait)
+        seen = {refusals.unavailable(look, None, probe_in=probe_in).retry_after for _ in range(500)}
 
         assert seen == set(range(least, most + 1))
+
+    @pytest.mark.parametrize("refusal", [Refusal.TIMED_OUT, Refusal.QUEUE_FULL])
+    def test_exhaustion_follows_the_wait(self, refusal: Refusal):
+        """Whoever is refused is told when there is room."""
+        random.seed(1)
+        look = Look(stats_of(), 3.2)
+        seen = {refusals.exhausted(refusal, look, 2).retry_after for _ in range(500)}
+
+        assert seen == set(range(4, 9))
 
     def test_closed_pool_is_asked_again_after_a_restart(self):
         """A process that is going down needs some seconds to be replaced."""

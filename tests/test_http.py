@@ -94,9 +94,38 @@ def test_answer_tells_nothing_about_the_server(media_type: str | None):
     assert not [word for word in ("redis", "secret-alias", "in_use", "pool") if word in answered]
 
 
-def test_error_without_a_time_says_one_second():
-    """Retry-After is never missing."""
-    assert answer(PoolClosedError("closed"), None).headers["Retry-After"] == "1"
+def test_error_without_a_time_says_one_second_or_two():
+    """Retry-After is never missing, and nobody's is the same for all."""
+    seen = {answer(PoolClosedError("closed"), None).headers["Retry-After"] for _ in range(100)}
+
+    assert seen == {"1", "2"}
+
+
+def test_error_without_a_time_says_the_same_to_all_who_ask():
+    """A page of the project, and the header that is added to it."""
+    error = PoolClosedError("closed")
+    seen = {http.seconds_of(error) for _ in range(100)}
+
+    assert seen == {error.retry_after}
+
+
+def test_media_type_is_looked_for_once_per_header():
+    """A browser's header takes a framework as long as all the rest."""
+    asked: list[str] = []
+    media_type = http.media_type_by(lambda accept: asked.append(accept) or "text/html")
+
+    assert [media_type("text/html, */*") for _ in range(3)] == ["text/html"] * 3
+    assert asked == ["text/html, */*"]
+
+
+def test_header_of_great_length_is_not_remembered():
+    """What visitors make up shall not fill the memory."""
+    asked: list[str] = []
+    media_type = http.media_type_by(lambda accept: asked.append(accept) or None)
+    long = "text/html, " * 30
+
+    assert [media_type(long), media_type(long)] == [None, None]
+    assert asked == [long, long]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,19 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 class TestExhaustion:
     """One line that says who has the connections that others wait for."""
 
+    def test_refusal_names_the_twenty_who_have_it_longest(self, clock, caplog):
+        """Of hundreds, one who is refused would write pages."""
+        pool = RedisPool(StubConnection, max_connections=23, timeout=0, housekeeping_interval=None)
+        leases = [pool.lease(f"number {n}") for n in range(23)]
+        for lease in leases:
+            lease.take()
+            clock.advance(1)
+        refuse(pool)
+
+        [line] = said(caplog)
+        assert re.findall(r"(number \d+) for", line) == [f"number {n}" for n in range(20)]
+        assert line.endswith("; and 3 more, for less long")
+
     def test_refusal_names_every_holder(self, pool, clock, caplog):
         """For how long, what it was last used for, and where it was taken; oldest first."""
         with pool.lease("the slow view") as slow, pool.lease("the report") as report:
@@ -160,7 +173,7 @@ class TestExhaustion:
             with pool.lease("the one before") as client:
                 client.set("k", "v")
             kept = pool.get_connection()
-            pool._ledger.reported = Reported()
+            pool._ledger.refusing.reported = Reported()
             refuse(pool)
             pool.release(kept)
 

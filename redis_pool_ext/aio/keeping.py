@@ -6,9 +6,11 @@ import asyncio
 import logging
 import weakref
 from contextlib import suppress
+from time import monotonic
 
 import redis
 
+from ..circuit import HEAD_START
 from ..deadline import Deadline
 from ..looking import Looking
 from ..outcomes import ANSWER_WITHIN
@@ -32,13 +34,30 @@ class AsyncKeeping(AsyncDialling, Upkeep, Looking):
     async def keep_house(self) -> None:
         """Do one round: close what is too old, fill up to `min_idle`, report leaks.
 
-        With Sentinels, also ask where the master is. A timer of the loop does this every
+        With Sentinels, also ask where the master is. While the server is down, dial if that
+        is due, so that no caller has to. A timer of the loop does this every
         `housekeeping_interval` seconds.
         """
         self._begin_round()
         with suppress(redis.RedisError, OSError):  # the next caller is told, or the next round
+            await self._probe_if_due()
             await self._look_for_server()
             await self._fill(self.min_idle, self._time_to_fill())
+
+    async def _probe_if_due(self) -> None:
+        slot = self._slot_to_probe()
+        if slot is not None:
+            self._take_in(await self._make_or_free(slot, self._time_to_fill()), slot)
+
+    def _will_probe(self, seconds: float) -> bool:
+        if self.housekeeping_interval is None:
+            return False
+        if self._round is None:  # else it sees to the next one as it ends
+            if self._next_round is not None:
+                self._next_round.cancel()
+                self._next_round = None
+            self._go_round_later(asyncio.get_running_loop(), within=max(seconds, 0.0))
+        return True
 
     async def _look_for_server(self) -> None:
         known = self._ledger.server
@@ -72,12 +91,7 @@ class AsyncKeeping(AsyncDialling, Upkeep, Looking):
         slot = self._slot_to_fill(self.max_connections)
         if slot is None:
             return False
-        try:
-            made = await self._make(slot, deadline)
-        except BaseException:
-            self._free(slot)
-            raise
-        self._take_in(made, slot)
+        self._take_in(await self._make_or_free(slot, deadline), slot)
         return True
 
     async def _has_answered(self, connection: GuardedAsyncConnection, deadline: Deadline) -> bool:
@@ -110,19 +124,24 @@ class AsyncKeeping(AsyncDialling, Upkeep, Looking):
             if deadline.remaining() == 0.0:
                 self._free(slot)
                 return
-            try:
-                connection = await self._make(slot, deadline)
-            except BaseException:
-                self._free(slot)
-                raise
-            self._take_in(connection, slot)
+            self._take_in(await self._make_or_free(slot, deadline), slot)
 
-    def _go_round_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        """See that there is a next round, if there are to be any."""
+    async def _make_or_free(self, slot: Slot, deadline: Deadline) -> GuardedAsyncConnection:
+        try:
+            return await self._make(slot, deadline)
+        except BaseException:
+            self._free(slot)
+            raise
+
+    def _go_round_later(
+        self, loop: asyncio.AbstractEventLoop, *, within: float | None = None
+    ) -> None:
+        """See that there is a next round, if there are to be any: so soon, or when it is time."""
         interval = self.round_every
         if interval is not None and self._next_round is None:
+            delay = interval if within is None else min(within, interval)
             # Weak: the timer keeps no pool alive.
-            self._next_round = loop.call_later(interval, _go_round, weakref.ref(self), loop)
+            self._next_round = loop.call_later(delay, _go_round, weakref.ref(self), loop)
 
     async def _go_round(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
@@ -131,7 +150,15 @@ class AsyncKeeping(AsyncDialling, Upkeep, Looking):
             logger.exception("%s: housekeeping failed", self.alias)
         finally:
             self._next_round = self._round = None
-        self._go_round_later(loop)
+        self._go_round_later(loop, within=self._next_probe_in())
+
+    def _next_probe_in(self) -> float | None:
+        """Return the seconds until the next probe that callers leave to the rounds, if any."""
+        circuit = self._ledger.circuit
+        if not (circuit.is_open and circuit.is_promised):
+            return None
+        seconds = circuit.next_probe - monotonic()
+        return seconds if seconds > 0.0 else HEAD_START  # a caller is at it
 
 
 def _go_round(ref: weakref.ref[AsyncKeeping], loop: asyncio.AbstractEventLoop) -> None:

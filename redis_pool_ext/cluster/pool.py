@@ -20,6 +20,7 @@ from ..deadline import Deadline
 from ..errors import PoolUnavailableError
 from ..forks import ProcessLock, getpid, in_child
 from ..priority import Priority
+from ..refusing import Look
 from ..spending import Spending
 from ..stats import PoolStats
 from .client import LeasedCluster, PooledCluster
@@ -256,6 +257,10 @@ class ClusterPool:
         """Return the numbers of all nodes in sum, those included that have left."""
         self._see_off()
         return self.nodes.stats()
+
+    def turn_away(self) -> Look:
+        """Look for one who is refused; each node has its own queue, so there is no wait to tell."""
+        return Look(self.stats(), 0.0)
 
     def node_stats(self) -> dict[str, PoolStats]:
         """Return the numbers of each node by its name (host:port)."""

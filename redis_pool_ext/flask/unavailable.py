@@ -7,10 +7,12 @@ import logging
 from flask import Flask, Response, current_app, request
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.http import parse_accept_header
 
 from ..errors import RedisPoolError
-from ..http import ANSWERED_WITH_503, MEDIA_TYPES, answer
+from ..http import ANSWERED_WITH_503, MEDIA_TYPES, answer, media_type_by, seconds_of
 from .contexts import describe
 
 __all__ = ["RedisUnavailable", "register"]
@@ -24,7 +26,7 @@ class RedisUnavailable(ServiceUnavailable):
     """What a project's handler for 503 is given; `original_exception` is the pool's error."""
 
     def __init__(self, error: RedisPoolError) -> None:
-        super().__init__(retry_after=error.retry_after or 1)
+        super().__init__(retry_after=seconds_of(error))
         self.original_exception = error
         self.__cause__ = error
 
@@ -49,8 +51,7 @@ def _handle(error: RedisPoolError) -> ResponseReturnValue:
 
 def _complete(page: Response | None, error: RedisPoolError) -> Response:
     """Return the project's page with what a 503 needs, or else the built-in one."""
-    wanted = request.accept_mimetypes.best_match(MEDIA_TYPES, default="text/plain")
-    built_in = answer(error, wanted)
+    built_in = answer(error, _media_type(request.environ.get("HTTP_ACCEPT", "")))
     if page is None:
         page = current_app.response_class(
             built_in.body, built_in.status, content_type=built_in.content_type
@@ -58,6 +59,11 @@ def _complete(page: Response | None, error: RedisPoolError) -> Response:
     for name, value in built_in.headers.items():
         page.headers.setdefault(name, value)
     return page
+
+
+@media_type_by
+def _media_type(accept: str) -> str | None:
+    return parse_accept_header(accept, MIMEAccept).best_match(MEDIA_TYPES, default="text/plain")
 
 
 def _project_page(error: RedisPoolError) -> Response | None:
@@ -84,7 +90,8 @@ def _log(error: RedisPoolError) -> None:
     """Note it, once per request: a refused one may be refused again when its session is saved."""
     if _LOGGED not in request.environ:
         request.environ[_LOGGED] = True
-        logger.info("%s: answered 503 to %s: %s", error.alias, describe(request), error)
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("%s: answered 503 to %s: %s", error.alias, describe(request), error)
 
 
 # -- the seam ------------------------------------------------------------------------------

@@ -423,7 +423,9 @@ class TestCircuit:
     async def test_circuit_opens_after_three_failed_dials(self):
         """The fourth caller is told at once, with the last dial's error as the cause."""
         random.seed(1)  # a backoff that is not over before the fourth caller comes
-        pool = stub_pool(1, script=[redis.ConnectionError("refused")] * 3)
+        pool = stub_pool(
+            1, script=[redis.ConnectionError("refused")] * 3, housekeeping_interval=None
+        )
         for _ in range(3):
             with pytest.raises(PoolUnavailableError, match="the dial failed"):
                 await pool.get_connection()
@@ -437,7 +439,7 @@ class TestCircuit:
     async def test_refused_password_closes_the_circuit(self):
         """A server that answers is there: callers are told what it says, not that it is gone."""
         errors = [redis.ConnectionError("refused")] * 3 + [redis.AuthenticationError("WRONGPASS")]
-        pool = stub_pool(1, script=errors)
+        pool = stub_pool(1, script=errors, housekeeping_interval=None)
         for _ in range(3):
             with pytest.raises(PoolUnavailableError):
                 await pool.get_connection()
@@ -470,7 +472,9 @@ class TestCircuit:
 
     async def test_prober_closes_the_circuit(self):
         """After the backoff one caller dials; when that works everybody may."""
-        pool = stub_pool(1, script=[redis.ConnectionError("refused")] * 3)
+        pool = stub_pool(
+            1, script=[redis.ConnectionError("refused")] * 3, housekeeping_interval=None
+        )
         for _ in range(3):
             with pytest.raises(PoolUnavailableError):
                 await pool.get_connection()

@@ -7,10 +7,14 @@ import logging
 from typing import Any
 
 import pytest
+from django.template.engine import Engine
 from django.test import Client
+from redis import Redis
 
 from redis_pool_ext import ConnectionPoolTimeoutError, PoolUnavailableError
+from redis_pool_ext.django import responses
 
+from ..support.clock_ahead import Clock
 from .conftest import TIMEOUT, Full
 from .project.views import Stage
 
@@ -137,3 +141,73 @@ def test_line_break_in_the_path_stays_in_its_log_line(
     with full(), caplog.at_level(logging.INFO):
         client.get("/x%0Adefault: all is well")
     assert "/x\\ndefault: all is well" in caplog.records[-1].getMessage()
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The templates that were looked for, by whatever engine."""
+    seen: list[str] = []
+    find = Engine.find_template
+
+    def find_template(self: Engine, name: str, *args: Any, **kwargs: Any) -> Any:
+        seen.append(name)
+        return find(self, name, *args, **kwargs)
+
+    monkeypatch.setattr(Engine, "find_template", find_template)
+    monkeypatch.setattr(responses, "_no_template", responses._NoTemplate())
+    return seen
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json"])
+def test_program_costs_no_look_for_a_template(
+    client: Client, full: Full, looked: list[str], accept: str
+) -> None:
+    """Only browsers are shown the project's 503.html."""
+    get_503(client, full, accept)
+    assert looked == []
+
+
+def test_missing_template_is_looked_for_once(
+    client: Client, full: Full, looked: list[str], clock: Clock
+) -> None:
+    """The loaders may ask the disk; after a while they are asked again."""
+    for _ in range(3):
+        get_503(client, full, BROWSER)
+    assert looked == ["503.html"]
+
+    clock.advance(responses._NoTemplate.LASTS)
+    get_503(client, full, BROWSER)
+    assert looked == ["503.html"] * 2
+
+
+@pytest.mark.usefixtures("looked")
+def test_other_engines_are_asked_at_once(
+    client: Client, full: Full, request: pytest.FixtureRequest
+) -> None:
+    """A test, or a program, that changes TEMPLATES gets its page."""
+    get_503(client, full, BROWSER)
+    request.getfixturevalue("own_page")
+    assert get_503(client, full, BROWSER).content.startswith(b"<h1>Own page</h1>")
+
+
+def test_project_that_is_being_written_has_its_new_template_at_once(
+    client: Client, full: Full, looked: list[str], settings: Any
+) -> None:
+    """With DEBUG nothing is remembered."""
+    settings.DEBUG = True
+    for _ in range(2):
+        get_503(client, full, BROWSER)
+    assert looked == ["503.html"] * 2
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "application/json", "*/*"])
+def test_answer_asks_redis_and_the_session_for_nothing(
+    client: Client, full: Full, admin: Redis, accept: str
+) -> None:
+    """Not one command reaches the server, though the session is stored there."""
+    client.cookies["sessionid"] = "one that is stored"
+    with full():
+        client.get("/hits/", headers={"Accept": accept})
+        before = admin.info("stats")["total_commands_processed"]
+        client.get("/hits/", headers={"Accept": accept})
+        assert admin.info("stats")["total_commands_processed"] - before == 1  # INFO itself

@@ -22,6 +22,7 @@ from flask import (
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from redis_pool_ext import (
+    BudgetExceededError,
     ConnectionPoolTimeoutError,
     LeaseError,
     PoolClosedError,
@@ -489,11 +490,16 @@ def test_async_handler_of_the_project_is_awaited(app, client):
         assert client.get("/hit").text == "mine"
 
 
-def test_set_up_registers_the_three_outages_and_nothing_else():
-    """What is answered are the three outages, and only they."""
+def test_set_up_registers_what_is_a_503_and_nothing_else():
+    """The three outages and a spent budget, and only they."""
     app = make_app("redis://localhost")
     handlers = app.error_handler_spec[None][None]
-    assert set(handlers) == {PoolExhaustedError, PoolUnavailableError, PoolClosedError}
+    assert set(handlers) == {
+        PoolExhaustedError,
+        PoolUnavailableError,
+        PoolClosedError,
+        BudgetExceededError,
+    }
 
 
 def test_request_that_goes_on_after_a_refusal_waits_no_second_time(app: Flask) -> None:

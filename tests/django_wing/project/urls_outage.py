@@ -1,0 +1,27 @@
+"""Views that use Redis once and twice, in threads and in coroutines."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import path
+
+between: list[Callable[[], Any]] = []
+
+
+def once(request):
+    return HttpResponse(request.redis.incr("hits"))
+
+
+def twice(request):
+    request.redis.incr("hits")
+    for happen in between:
+        happen()
+    return HttpResponse(request.redis.incr("hits"))
+
+
+async def aonce(request):
+    return HttpResponse(await request.aredis.incr("hits"))
+
+
+urlpatterns = [path("once/", once), path("twice/", twice), path("aonce/", aonce)]
