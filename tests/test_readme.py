@@ -41,7 +41,7 @@ def test_flask_app_answers(url):
 @pytest.mark.parametrize(
     ("view", "ask"),
     [
-        ("request.redis", "Client().get('/')"),
+        ('request.redis.incr("hits")', "Client().get('/')"),
         ("request.aredis", "asyncio.run(AsyncClient().get('/'))"),
     ],
     ids=["sync", "async"],
@@ -74,6 +74,23 @@ def index(request):
 """
     said = run(project(settings, views, "print(Client().get('/').content.decode())"), url)
     assert said.splitlines()[-1] == "value 1"
+
+
+@pytest.mark.skipif(find_spec("django") is None, reason="without a framework")
+@pytest.mark.parametrize(
+    ("view", "without_redis"), [("login", 503), ("report", 503), ("home", 200)]
+)
+def test_views_say_what_they_need(url: str, view: str, without_redis: int):
+    """With Redis all of them answer; without it only the one that can do without."""
+    settings = block_with(README, "# settings.py")
+    views = f"{block_with(README, 'redis_optional')}\nindex = {view}\n"
+    ask = "print(Client(raise_request_exception=False).get('/').status_code)"
+    numbers = "from redis_pool_ext import get_redis\nget_redis().mset({'logins': 1, 'hits': 2})\n"
+
+    with_redis = run(project(settings, views, numbers + ask), url)
+    quiet = "import logging; logging.disable(logging.CRITICAL)\n"  # it says what it met
+    nobody = run(project(settings, views, quiet + ask), "redis://localhost:1")
+    assert (with_redis.split()[-1], nobody.split()[-1]) == ("200", str(without_redis))
 
 
 def test_503_body_is_the_real_one():
