@@ -41,7 +41,6 @@ class Codel:
 
     def joined(self, now: float, *, is_alone: bool) -> None:
         """Note that somebody has queued up, `is_alone` where nobody waited before."""
-        self.look(now)
         if is_alone and not self.is_overloaded:
             self._begin(now)
 
@@ -58,19 +57,24 @@ class Codel:
         """Tell whether who waits `since` then is to be sent away."""
         return self.is_overloaded and now - since > PATIENCE * self.target
 
-    def look(self, now: float) -> None:
-        """Judge the interval, if it is over."""
+    def look(self, now: float, since: float) -> None:
+        """Judge the interval, if it is over; `since` then somebody waits."""
         passed = now - self._began
         if passed < self.interval:
             return
-        if passed >= 2 * self.interval:  # nobody has waited for long
-            self.is_overloaded = False
+        if passed >= 2 * self.interval and now - since < self.interval:
+            self.is_overloaded = False  # nobody came for long, so nobody has looked
         elif self.is_overloaded:
             self.is_overloaded = self._shed > 0
         else:
             self.is_overloaded = self._shortest > self.target
         if self.is_overloaded:
             self.room = max(1, round(self._served * self.target / passed))
+        self._begin(now)
+
+    def forget(self, now: float) -> None:
+        """Begin anew: who waits now does so for another reason."""
+        self.is_overloaded = False
         self._begin(now)
 
     def _begin(self, now: float) -> None:

@@ -278,7 +278,7 @@ class Ledger(Shelf):
         The gift is written, the waiter is woken, and only then does it leave the queue:
         if an exception strikes in between, the next call finishes the work.
         """
-        if self.codel is not None:
+        if self.codel is not None and not self.is_paused:
             self._look_at_load(self.codel, now)
         while self.queue and not self.is_paused:
             waiter = self.queue.first()
@@ -328,7 +328,8 @@ class Ledger(Shelf):
 
     def _refusal_of_new(self, waiter: Waiter, now: float) -> Refusal | None:
         codel, most = self.codel, self.terms.max_waiting
-        if codel is not None:
+        if codel is not None and not self.is_paused:
+            self._look_at_load(codel, now)
             codel.joined(now, is_alone=len(self.queue) == 1)
             if codel.is_overloaded and self.queue.ahead_of(waiter) >= codel.room:
                 codel.sent_away()
@@ -343,7 +344,7 @@ class Ledger(Shelf):
 
     def _look_at_load(self, codel: Codel, now: float) -> None:
         """Send away who has waited too long while too many come."""
-        codel.look(now)
+        codel.look(now, self.queue.waits_since(now))
         for lane in self.queue.lanes if codel.is_overloaded else ():
             while (waiter := self.queue.first_of(lane)) is not None:
                 if waiter.gift is not None or not codel.is_too_late(waiter.since, now):
@@ -360,6 +361,8 @@ class Ledger(Shelf):
     def resume(self, now: float) -> None:
         """Give what is free again."""
         self.is_paused = False
+        if self.codel is not None:
+            self.codel.forget(now)
         self.watch_turns()
         self.serve(now)
 

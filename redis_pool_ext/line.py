@@ -66,6 +66,11 @@ class Line(set[Waiter]):
             del lane[waiter]
         return None
 
+    def waits_since(self, now: float) -> float:
+        """Return the moment since when somebody waits, `now` where nobody does."""
+        heads = [self.first_of(lane) for lane in self.lanes if lane]
+        return min([each.since for each in heads if each is not None], default=now)
+
     def last_behind(self, waiter: Waiter) -> Waiter | None:
         """Return who came last, of the lowest priority; None where none is below `waiter`'s."""
         for lane in reversed(self.lanes[waiter.priority + 1 :]):

@@ -16,6 +16,7 @@ class Queue:
     def __init__(self) -> None:
         self.codel = Codel(TARGET, INTERVAL)
         self.now = 100.0
+        self.since = self.now  # who waits longest
         self.codel.joined(self.now, is_alone=True)
 
     def passes(self, seconds: float, *, wait: float | None = 0.5, shed: int = 0) -> bool:
@@ -26,7 +27,7 @@ class Queue:
                 self.codel.served(wait)
             for _ in range(shed):
                 self.codel.sent_away()
-            self.codel.look(self.now)
+            self.codel.look(self.now, self.since)
         return self.codel.is_overloaded
 
 
@@ -89,8 +90,15 @@ def test_overload_is_over_when_nobody_came_for_long(queue: Queue):
     """Nobody has looked meanwhile."""
     assert queue.passes(1, shed=1)
     queue.now += 10
-    queue.codel.joined(queue.now, is_alone=True)
+    queue.codel.look(queue.now, queue.now)
     assert not queue.codel.is_overloaded
+
+
+def test_looks_that_are_far_apart_see_overload(queue: Queue):
+    """Somebody has waited all the time, though nobody came and nobody went."""
+    queue.now += 10
+    queue.codel.look(queue.now, queue.since)
+    assert queue.codel.is_overloaded
 
 
 def test_as_many_may_wait_as_are_served_in_a_target(queue: Queue):

@@ -253,6 +253,20 @@ class TestShedding:
             except PoolQueueFullError:
                 pass
 
+    def test_paused_pool_sends_nobody_away(self):
+        """Whoever waits then does so for its operator, and not because too many come."""
+        pool = overloaded_pool(room=0, target=0.001)
+        pool.pause()
+        caller = spawn(pool.get_connection)
+        wait_until(lambda: pool.stats().waiting == 1)
+        came = time.monotonic()
+        wait_until(lambda: time.monotonic() - came > 0.01)
+        pool._look_for_who_waits()
+        pool.resume()
+
+        assert caller.result()
+        assert pool.stats().shed == 0
+
     def test_overload_that_is_over_is_forgotten(self):
         """Somebody comes long after, and finds the pool as it was."""
         pool = overloaded_pool(room=1)

@@ -257,6 +257,20 @@ class TestShedding:
             except PoolQueueFullError:
                 pass
 
+    async def test_paused_pool_sends_nobody_away(self):
+        """Whoever waits then does so for its operator, and not because too many come."""
+        pool = overloaded_pool(room=0, target=0.001)
+        pool.pause()
+        caller = start(pool.get_connection())
+        await wait_until(lambda: pool.stats().waiting == 1)
+        came = time.monotonic()
+        await wait_until(lambda: time.monotonic() - came > 0.01)
+        pool._look_for_who_waits()
+        pool.resume()
+
+        assert await caller
+        assert pool.stats().shed == 0
+
     async def test_overload_that_is_over_is_forgotten(self):
         """Somebody comes long after, and finds the pool as it was."""
         pool = overloaded_pool(room=1)
