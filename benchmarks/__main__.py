@@ -44,6 +44,8 @@ NAMES = (
     "spike",
     "blackhole",
     "overload",
+    "disciplines",
+    "fleet",
     "sizing",
 )
 
