@@ -35,6 +35,21 @@ def test_wrong_argument_is_named_with_its_value_and_a_way_out(arguments, said):
         required(**arguments)
 
 
+@pytest.mark.parametrize("default", [list, lambda: "none"])
+def test_default_that_would_have_to_be_called_is_refused(default):
+    """It would be what reads return, and found out when Redis is down."""
+    with pytest.raises(ConfigError, match=r"@redis_optional\(default=...\): .* default=\[\]"):
+        ViewPolicy.optional(default=default, alias=None, budget=None, priority=None)
+
+
+def test_alias_that_was_left_out_is_told():
+    """`@redis_alias` without its argument has the view there."""
+    with pytest.raises(
+        ConfigError, match=r"@redis_alias: .*function is not a text.*redis_alias\('"
+    ):
+        ViewPolicy.on(test_alias_that_was_left_out_is_told)
+
+
 def test_all_wrong_arguments_are_told_at_once():
     """Nobody corrects them one by one."""
     with pytest.raises(ConfigError) as caught:

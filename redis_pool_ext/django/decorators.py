@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
+from inspect import isawaitable
 from typing import Any, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -25,7 +26,7 @@ from ..process import get_pool, unknown
 from ..request_policy import EAGER
 from ..scope import Scope, current_scope
 from ..view_policy import ViewPolicy, decorated, mark
-from .eager import atake_for, is_async, take_for
+from .eager import atake_for, is_async, is_left_to_inner, take_for
 from .handover import SETTING
 
 __all__ = ["redis_alias", "redis_optional", "redis_required"]
@@ -126,8 +127,7 @@ def _deciding(policy: ViewPolicy) -> Callable[[Any], Any]:
         @wraps(view)
         def under_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             in_force = _enter(request, policy)
-            eager = in_force.eager
-            if not (getattr(settings, EAGER, False) if eager is None else eager):
+            if not _is_eager(in_force) or is_left_to_inner(view, request.method or ""):
                 return view(request, *args, **kwargs)  # of an async one: what is to be awaited
             if is_async(view):
                 return _after_taking(in_force.alias, view, request, *args, **kwargs)
@@ -141,11 +141,17 @@ def _deciding(policy: ViewPolicy) -> Callable[[Any], Any]:
     return decorate
 
 
+def _is_eager(policy: ViewPolicy) -> bool:
+    return getattr(settings, EAGER, False) if policy.eager is None else policy.eager
+
+
 async def _after_taking(
     alias: str | None, view: Any, request: HttpRequest, *args: Any, **kwargs: Any
 ) -> Any:
     await atake_for(request, alias)
-    return await view(request, *args, **kwargs)
+    response = view(request, *args, **kwargs)
+    # Of a plain decorator around `dispatch` it may be a response: a redirect to the login.
+    return await response if isawaitable(response) else response
 
 
 def _require(alias: str | None) -> None:
@@ -156,6 +162,11 @@ def _require(alias: str | None) -> None:
 
 def _enter(request: HttpRequest, policy: ViewPolicy) -> ViewPolicy:
     """Apply a policy from here on; return it, within what holds already."""
+    if not hasattr(request, "META"):  # one that a framework has wrapped has it
+        raise TypeError(
+            f"{policy.name} was called with {type(request).__name__}, which is no request; "
+            f"on a method of a class, write @method_decorator({policy.name[1:]})"
+        )
     scope = current_scope()
     if scope is None:
         raise ImproperlyConfigured(

@@ -18,7 +18,7 @@ from ..degrading import FindDegrading
 from ..fallback import Fallback
 from ..process import client_of, get_pool
 from ..view_policy import ViewPolicy, decorated, mark
-from .eager import is_eager, scope_of_request, take_for
+from .eager import is_eager, is_left_to_inner, scope_of_request, take_for
 from .on_g import choose, chosen_policy, find_default_client
 
 __all__ = ["redis_alias", "redis_optional", "redis_required"]
@@ -110,7 +110,7 @@ def _deciding(policy: ViewPolicy) -> Callable[[Any], Any]:
         @wraps(view)
         def under_policy(*args: Any, **kwargs: Any) -> Any:
             in_force = _enter(policy)
-            if is_eager(in_force):
+            if is_eager(in_force) and not is_left_to_inner(under_policy, view):
                 take_for(in_force.alias)
             return current_app.ensure_sync(view)(*args, **kwargs)
 
