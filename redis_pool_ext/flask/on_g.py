@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import redis
@@ -15,6 +16,7 @@ from ..view_policy import ViewPolicy
 from .state import state_of_current_app
 
 __all__ = [
+    "choice_kept",
     "choose",
     "chosen_client",
     "chosen_policy",
@@ -64,6 +66,19 @@ def choose(policy: ViewPolicy, find_client: FindClient | None) -> None:
     else:
         take_off_g(own)
     own[_CHOICE] = _Choice(_current_request(), policy, find_client)
+
+
+@contextmanager
+def choice_kept() -> Iterator[None]:
+    """Put back at the end of the block what was chosen at its beginning: requests share a `g`."""
+    own = vars(g._get_current_object())
+    before = own.get(_CHOICE)
+    try:
+        yield
+    finally:
+        own[_CHOICE] = before
+        if before is not None:
+            take_off_g(own)
 
 
 def chosen_client(own: dict[str, Any]) -> FindClient | None:
