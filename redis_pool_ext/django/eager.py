@@ -58,7 +58,8 @@ def take_for(alias: str | None) -> None:
 
 async def atake_for(request: HttpRequest, alias: str | None) -> None:
     """Take the one that an async view of this request is to use."""
-    if not isinstance(request, ASGIRequest):
+    # A framework on top of Django has its own request around Django's: `_request`.
+    if not isinstance(getattr(request, "_request", request), ASGIRequest):
         # Under WSGI the loop is this request's alone, and dials anew: docs/asyncio.md.
         take_for(alias)
     elif config_for(alias or "default").is_cluster:  # which has none for event loops

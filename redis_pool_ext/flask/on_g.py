@@ -32,8 +32,11 @@ _NAME = "redis"
 _CHOICE = "_redis_pool_ext_choice"
 
 
-def put_on_g(app: Flask, find_pool: FindPool) -> None:
-    """Let `g.redis` be the client, in contexts of `app`; what the project sets there wins."""
+def put_on_g(app: Flask, find_pool: FindPool | None) -> None:
+    """Let `g.redis` be the client, in contexts of `app`; what the project sets there wins.
+
+    Without a pool "default" it is there only where a view has chosen one.
+    """
 
     class Globals(app.app_ctx_globals_class):  # type: ignore[misc, name-defined]
         redis = _Client(find_pool)
@@ -111,12 +114,16 @@ def _current_request() -> object:
 class _Client:
     """The attribute of the class; one of the instance, once there is a lease, is quicker."""
 
-    def __init__(self, find_pool: FindPool) -> None:
+    def __init__(self, find_pool: FindPool | None) -> None:
         self._find_pool = find_pool
 
     def __get__(self, own: Any, _owner: Any = None) -> redis.Redis:
         chosen = chosen_client(vars(own))
-        client = client_of(self._find_pool()) if chosen is None else chosen()
-        if type(client) is LeasedRedis and chosen is None:  # a choice may end before `g` does
+        if chosen is not None:
+            return chosen()  # which may end before `g` does, so it is not kept there
+        if self._find_pool is None:
+            raise AttributeError(_NAME)  # as Flask says it
+        client = client_of(self._find_pool())
+        if type(client) is LeasedRedis:
             setattr(own, _NAME, client)
         return client

@@ -74,6 +74,33 @@ def test_required_async_view_takes_the_connection_of_its_loop(serve: Serve, kind
     assert get_pool().stats().acquired == 0
 
 
+class Wrapped:
+    """A request as Django REST framework makes one: around Django's."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+
+def test_request_that_a_framework_has_wrapped_has_the_connection_of_its_loop(serve: Serve) -> None:
+    """It is under ASGI all the same, and `aredis` is found on it."""
+    inner = redis_required(areads)
+
+    async def view(request: Any) -> HttpResponse:
+        return await inner(Wrapped(request))
+
+    serve(view)
+
+    async def main() -> None:
+        assert (await aget()).content == b"None False"
+        assert get_async_pool().stats().acquired == 1
+
+    asyncio.run(main())
+    assert get_pool().stats().acquired == 0
+
+
 def test_required_view_keeps_the_connection_that_was_taken(serve: Serve, client: Client) -> None:
     """One lease, one connection, given back at the end."""
 

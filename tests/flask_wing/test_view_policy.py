@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask, Response, g, render_template_string, stream_with_context
 
-from redis_pool_ext import Priority, RedisPool, get_pool, get_redis
+from redis_pool_ext import Priority, RedisPool, get_pool, get_redis, shared_redis
 from redis_pool_ext.flask import (
+    FlaskRedisPool,
     current_redis,
     redis_optional,
     redis_required,
@@ -205,3 +206,24 @@ def test_log_names_the_view_that_goes_on_without(down, caplog):
     assert [text.partition(",")[0] for text in said] == [
         "default: GET / (view) goes on without Redis"
     ]
+
+
+def test_app_without_a_default_pool_has_the_client_of_its_view_on_g(url):
+    """Where no view has chosen one, there is none."""
+    app = Flask("shop")
+    app.config["REDIS_POOLS"] = {"reports": {"URL": url, "OPTIONS": {"decode_responses": True}}}
+    FlaskRedisPool(app)
+    assert ask(app, redis_optional(alias="reports")(reads)).text == "None None False"
+    with app.app_context():
+        assert not hasattr(g, "redis")
+
+
+def test_client_that_others_keep_says_that_nothing_is_degraded(down):
+    """Whatever client a view is given can be asked."""
+
+    @redis_optional
+    def view() -> str:
+        shared: Any = shared_redis()
+        return f"{shared.is_degraded} {down.extensions['pool'].client.is_degraded}"
+
+    assert ask(down, view).text == "False False"
