@@ -17,8 +17,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from redis_pool_ext import (
     ConfigError,
+    Priority,
+    RedisPool,
     get_async_pool,
     get_pool,
+    get_redis,
 )
 from redis_pool_ext.django.decorators import redis_alias, redis_optional, redis_required
 
@@ -158,3 +161,30 @@ def test_view_keeps_what_other_decorators_say_of_it() -> None:
     view = redis_required(csrf_exempt(login_not_required(idles)))
     assert view.csrf_exempt
     assert not view.login_required
+
+
+def test_what_asks_above_a_view_does_not_know_its_priority(
+    serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check of the session, say; below it, it goes before others as the view does."""
+    asked: list[Any] = []
+    own = RedisPool.get_connection
+
+    def get_connection(self: RedisPool, *args: Any, **options: Any) -> Any:
+        asked.append(options["priority"])
+        return own(self, *args, **options)
+
+    def checks(view: Any) -> Any:
+        @wraps(view)
+        def checking(request: Any) -> HttpResponse:
+            get_redis().get("session")
+            return view(request)  # type: ignore[no-any-return]
+
+        return checking
+
+    monkeypatch.setattr(RedisPool, "get_connection", get_connection)
+    required = redis_required(priority="high")
+    for view in (checks(required(idles)), required(checks(idles))):
+        serve(view)
+        client.get("/")
+    assert asked == [Priority.NORMAL, Priority.HIGH]
