@@ -119,3 +119,17 @@ def down(settings: Any, nobody_there: str, pool: RedisPool) -> None:
     """A project whose server is not there."""
     entry = {"URL": nobody_there, "TIMEOUT": 5}
     settings.REDIS_POOLS = {"default": entry, "reports": entry}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The priorities of those who ask pools of threads for a connection."""
+    asked: list[Any] = []
+    own = RedisPool.get_connection
+
+    def get_connection(self: RedisPool, *args: Any, **options: Any) -> Any:
+        asked.append(options["priority"])
+        return own(self, *args, **options)
+
+    monkeypatch.setattr(RedisPool, "get_connection", get_connection)
+    return asked

@@ -18,7 +18,6 @@ from django.views.decorators.csrf import csrf_exempt
 from redis_pool_ext import (
     ConfigError,
     Priority,
-    RedisPool,
     get_async_pool,
     get_pool,
     get_redis,
@@ -164,15 +163,9 @@ def test_view_keeps_what_other_decorators_say_of_it() -> None:
 
 
 def test_what_asks_above_a_view_does_not_know_its_priority(
-    serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, client: Client, asked: list[Any]
 ) -> None:
     """A check of the session, say; below it, it goes before others as the view does."""
-    asked: list[Any] = []
-    own = RedisPool.get_connection
-
-    def get_connection(self: RedisPool, *args: Any, **options: Any) -> Any:
-        asked.append(options["priority"])
-        return own(self, *args, **options)
 
     def checks(view: Any) -> Any:
         @wraps(view)
@@ -182,7 +175,6 @@ def test_what_asks_above_a_view_does_not_know_its_priority(
 
         return checking
 
-    monkeypatch.setattr(RedisPool, "get_connection", get_connection)
     required = redis_required(priority="high")
     for view in (checks(required(idles)), required(checks(idles))):
         serve(view)

@@ -13,7 +13,6 @@ from django.test import Client
 
 from redis_pool_ext import (
     Priority,
-    RedisPool,
     get_async_pool,
     get_pool,
     get_redis,
@@ -166,17 +165,9 @@ def test_policy_reaches_the_lease(serve: Serve, client: Client, decorator: Any) 
 
 
 def test_policy_holds_before_the_connection_is_taken(
-    serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, client: Client, asked: list[Any]
 ) -> None:
     """The queue knows whom it has there."""
-    asked: list[Any] = []
-    own = RedisPool.get_connection
-
-    def get_connection(self: RedisPool, *args: Any, **options: Any) -> Any:
-        asked.append(options["priority"])
-        return own(self, *args, **options)
-
-    monkeypatch.setattr(RedisPool, "get_connection", get_connection)
     serve(redis_required(priority="high")(idles))
     client.get("/")
     assert asked == [Priority.HIGH]
