@@ -111,11 +111,22 @@ class Scope:
     def begin_request(self, label: object, budget: Budget | None = None) -> None:
         """Be a request's from now on: under its name, with `waits_once`, on terms of its own."""
         self._label, self._waits_once = label, True
-        self.budget, self.priority = budget, Priority.NORMAL
         for client in list(self._clients.values()):
             lease = client.connection_pool
             lease.holder, lease.waits_once = self._label, True
-            lease.budget, lease.priority = budget, Priority.NORMAL
+        self._set_terms(budget, Priority.NORMAL)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Let what `limit` sets inside the block hold to its end."""
+        budget, priority = self.budget, self.priority
+        seconds = None if budget is None else budget.seconds
+        try:
+            yield
+        finally:
+            if budget is not None and seconds is not None:
+                budget.seconds = seconds
+            self._set_terms(budget, priority)
 
     def limit(self, *, budget: float | None = None, priority: Priority | str | None = None) -> None:
         """Set what its leases may spend on Redis together, and who they go before.
@@ -124,15 +135,17 @@ class Scope:
         Raises `ConfigError`, and then changes nothing.
         """
         wanted = Budget.of(budget)
-        if priority is not None:
-            self.priority = Priority.of(priority)  # from here on nothing is wrong
+        rank = self.priority if priority is None else Priority.of(priority)
         if wanted is not None and self.budget is not None:
             self.budget.seconds = wanted.seconds
-        elif wanted is not None:
-            self.budget = wanted
+            wanted = self.budget
+        self._set_terms(wanted or self.budget, rank)
+
+    def _set_terms(self, budget: Budget | None, priority: Priority) -> None:
+        self.budget, self.priority = budget, priority
         for client in list(self._clients.values()):
             lease = client.connection_pool
-            lease.budget, lease.priority = self.budget, self.priority
+            lease.budget, lease.priority = budget, priority
 
     def held_seconds(self) -> float:
         """Return for how long its leases have had what they hold right now, in sum."""

@@ -143,6 +143,8 @@ class SharedRedis(_Shared, redis.Redis):
     auto_close_connection_pool = False
     _single_connection_client = False
 
+    is_degraded = False  # as of any client that no view has asked to go on without Redis
+
     _callbacks: Any = None  # where it was given some: those for replies, its own ones among them
 
     def __new__(cls, *args: Any, find_pool: FindPool | None = None, **kwargs: Any) -> Any:  # noqa: D102

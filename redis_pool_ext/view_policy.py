@@ -15,7 +15,15 @@ from .problems import ConfigError, Problem, shown
 from .rules import SECONDS
 from .scope import Scope
 
-__all__ = ["ALONE", "ViewPolicy", "decorated", "mark", "policy_of"]
+__all__ = [
+    "ALONE",
+    "ViewPolicy",
+    "decorated",
+    "mark",
+    "policies_of",
+    "policy_of",
+    "policy_of_method",
+]
 
 # On a view; functools.wraps hands it on to whatever is put around.
 _ATTRIBUTE = "_redis_pool_ext_policy"
@@ -38,7 +46,11 @@ class ViewPolicy:
 
     @classmethod
     def on(cls, alias: str) -> Self:
-        """Return that of `@redis_alias(alias)`."""
+        """Return that of `@redis_alias(alias)`; raises `ConfigError` for what is no alias."""
+        if not isinstance(alias, str):  # a view, where somebody has left the alias out
+            hint = "name an entry of REDIS_POOLS, as in @redis_alias('default')"
+            message = f"{shown(alias)} is not a text (str)"
+            raise ConfigError([Problem("E002", "@redis_alias", message, hint)])
         return cls(name=f"@redis_alias({alias!r})", alias=alias)
 
     @classmethod
@@ -52,6 +64,11 @@ class ViewPolicy:
     def optional(cls, *, default: Any, alias: Any, budget: Any, priority: Any) -> Self:
         """Return that of `@redis_optional`; raises `ConfigError` for a wrong argument."""
         name = "@redis_optional"
+        if callable(default):  # as of a model's field, and nobody would call it
+            what = getattr(default, "__name__", shown(default))
+            message = f"{what} is something to be called, and nobody does"
+            hint = "write what reads are to return, as in default=[]; each gets its own copy"
+            raise ConfigError([_problem(name, "default", message, hint)])
         terms = _read(name, alias=alias, budget=budget, priority=priority, eager=False)
         return cls(name=name, fallback=Fallback(default), **terms)
 
@@ -93,9 +110,28 @@ def policy_of(view: Any, method: str | None = None) -> ViewPolicy | None:
     """Return what a view says of itself, a class-based one about its `method`, if anything."""
     policy: ViewPolicy | None = getattr(view, _ATTRIBUTE, None)
     if policy is None and method is not None:
-        handler = getattr(getattr(view, "view_class", None), method.lower(), None)
-        policy = getattr(handler, _ATTRIBUTE, None)
+        policy = policy_of_method(getattr(view, "view_class", None), method)
     return policy
+
+
+def policy_of_method(owner: Any, method: str) -> ViewPolicy | None:
+    """Return what the method of a class (or of its object) says that answers `method`."""
+    name = method.lower()
+    if name == "head" and not hasattr(owner, name):
+        name = "get"  # by which both frameworks answer it then
+    for each in (name, "dispatch_request"):  # Flask's, of views that have no such methods
+        policy: ViewPolicy | None = getattr(getattr(owner, each, None), _ATTRIBUTE, None)
+        if policy is not None:
+            return policy
+    return None
+
+
+def policies_of(view: Any) -> list[ViewPolicy]:
+    """Return all that a view of Flask says of itself, and the methods of its class."""
+    owner = getattr(view, "view_class", None)
+    methods = getattr(owner, "methods", None) or ["GET"]
+    found = [policy_of(view), *(policy_of_method(owner, method) for method in sorted(methods))]
+    return [policy for policy in found if policy is not None]
 
 
 def decorated(name: str, decorate: Callable[[Any], Any], view: Any) -> Any:

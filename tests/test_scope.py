@@ -101,6 +101,21 @@ def test_terms_of_a_scope_are_those_of_its_leases():
     assert scope.budget.seconds == 0.5
 
 
+@pytest.mark.parametrize("budget", [None, 2.0])
+def test_terms_that_are_set_apart_hold_to_the_end_of_their_block(budget: float | None):
+    """Those from before hold again, also for leases that came meanwhile."""
+    pool = RedisPool()
+    with lease_scope(budget=budget) as scope:
+        before = scope.budget
+        with scope.apart():
+            scope.limit(budget=0.5, priority="high")
+            lease = scope.client(pool).connection_pool
+            assert (lease.budget.seconds, lease.priority) == (0.5, Priority.HIGH)
+        assert scope.budget is lease.budget is before
+        assert before is None or before.seconds == 2.0
+        assert scope.priority is lease.priority is Priority.NORMAL
+
+
 def test_impossible_terms_change_nothing():
     """One wrong argument, and the other one is not taken either."""
     with lease_scope(budget=2.0) as scope:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from inspect import signature
+from typing import Any
 
 import pytest
 
 from redis_pool_ext import ConfigError, Priority
 from redis_pool_ext.request_policy import RequestPolicy
 from redis_pool_ext.scope import Scope
+from redis_pool_ext.view_decorators import make_decorators
 from redis_pool_ext.view_policy import ViewPolicy, decorated, mark, policy_of
 
 
@@ -33,6 +36,21 @@ def test_wrong_argument_is_named_with_its_value_and_a_way_out(arguments, said):
     """As the view is decorated."""
     with pytest.raises(ConfigError, match=said):
         required(**arguments)
+
+
+@pytest.mark.parametrize("default", [list, lambda: "none"])
+def test_default_that_would_have_to_be_called_is_refused(default):
+    """It would be what reads return, and found out when Redis is down."""
+    with pytest.raises(ConfigError, match=r"@redis_optional\(default=...\): .* default=\[\]"):
+        ViewPolicy.optional(default=default, alias=None, budget=None, priority=None)
+
+
+def test_alias_that_was_left_out_is_told():
+    """`@redis_alias` without its argument has the view there."""
+    with pytest.raises(
+        ConfigError, match=r"@redis_alias: .*function is not a text.*redis_alias\('"
+    ):
+        ViewPolicy.on(test_alias_that_was_left_out_is_told)
 
 
 def test_all_wrong_arguments_are_told_at_once():
@@ -110,3 +128,22 @@ def test_wrong_setting_has_an_id_and_a_way_out(settings, said):
     (problem,) = caught.value.problems
     text = f"{problem.code} {problem.path} {problem.message}; {problem.hint}"
     assert re.search(said, text), text
+
+
+def test_decorators_of_a_wing_are_its_own_to_help_and_have_their_arguments():
+    """They are said once, and look as if they were written there."""
+    made: Any = make_decorators(lambda policy: lambda view: mark(view, policy), "shop.wing")
+    assert [each.__name__ for each in made] == ["redis_alias", "redis_required", "redis_optional"]
+    for each in made:
+        assert (each.__module__, each.__qualname__) == ("shop.wing", each.__name__)
+        assert "ConfigError" in each.__doc__
+    alias, required, optional = made
+    assert list(signature(alias).parameters) == ["alias"]
+    assert list(signature(required).parameters) == ["view", "alias", "budget", "priority", "eager"]
+    assert list(signature(optional).parameters) == [
+        "view",
+        "default",
+        "alias",
+        "budget",
+        "priority",
+    ]

@@ -1,15 +1,17 @@
 """What a view says of itself: `@redis_alias`, `@redis_required`, `@redis_optional`.
 
-For sync and async views; for classes by `method_decorator(..., name="dispatch")`, or on one of
-their methods. What is decided here holds for the rest of the request: templates and streamed
-bodies that are made after the view has returned are within it.
+The client of a view is `request.redis`, in coroutines `request.aredis`. For sync and async views;
+for classes by `method_decorator(..., name="dispatch")`, or on one of their methods. What is decided
+here holds for the rest of the request: templates and streamed bodies that are made after the view
+has returned are within it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
-from typing import Any, TypeVar, overload
+from inspect import isawaitable
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
@@ -24,98 +26,15 @@ from ..lazy import LazyAsyncRedis, LazyRedis
 from ..process import get_pool, unknown
 from ..request_policy import EAGER
 from ..scope import Scope, current_scope
-from ..view_policy import ViewPolicy, decorated, mark
-from .eager import atake_for, is_async, take_for
+from ..view_decorators import make_decorators
+from ..view_policy import ViewPolicy, mark
+from .eager import atake_for, is_async, is_left_to_inner, take_for
 from .handover import SETTING
 
 __all__ = ["redis_alias", "redis_optional", "redis_required"]
 
-View = TypeVar("View", bound=Callable[..., Any])
-
 # On a request: the policy that holds, for what is decorated within what is decorated.
 _POLICY = "_redis_pool_ext_policy"
-
-
-def redis_alias(alias: str) -> Callable[[View], View]:
-    """Let `request.redis` and `request.aredis` be the clients of the pool `alias`.
-
-    What has its pool elsewhere (cache, sessions) keeps that one, and so the request may hold
-    one connection of each.
-
-    Raises `ConfigError` for an alias that `REDIS_POOLS` does not have, as the view is decorated.
-    """
-    return _deciding(ViewPolicy.on(alias))
-
-
-@overload
-def redis_required(view: View, /) -> View: ...
-
-
-@overload
-def redis_required(
-    *,
-    alias: str | None = None,
-    budget: float | None = None,
-    priority: str | None = None,
-    eager: bool = True,
-) -> Callable[[View], View]: ...
-
-
-def redis_required(
-    view: Any = None,
-    /,
-    *,
-    alias: str | None = None,
-    budget: float | None = None,
-    priority: str | None = None,
-    eager: bool = True,
-) -> Any:
-    """Say that a view cannot do without Redis: `@redis_required`, or with arguments.
-
-    The connection is taken before it begins, so when there is none it is a 503, and nothing of
-    the view has run; with `eager` False it is taken at the first command. `alias` is that of
-    `redis_alias`, `budget` the seconds that the request may spend on Redis in all, `priority`
-    ("high", "normal", "low") who it goes before.
-
-    Raises `ConfigError` for a wrong argument, as the view is decorated.
-    """
-    policy = ViewPolicy.required(alias=alias, budget=budget, priority=priority, eager=eager)
-    return decorated("@redis_required", _deciding(policy), view)
-
-
-@overload
-def redis_optional(view: View, /) -> View: ...
-
-
-@overload
-def redis_optional(
-    *,
-    default: Any = None,
-    alias: str | None = None,
-    budget: float | None = None,
-    priority: str | None = None,
-) -> Callable[[View], View]: ...
-
-
-def redis_optional(
-    view: Any = None,
-    /,
-    *,
-    default: Any = None,
-    alias: str | None = None,
-    budget: float | None = None,
-    priority: str | None = None,
-) -> Any:
-    """Say that a view can do without Redis: `@redis_optional`, or with arguments.
-
-    A command that only reads returns `default` where Redis gives no answer (no connection, no
-    server, no reply in time); `request.redis.is_degraded` tells so. One that writes raises as
-    ever, which is a 503. The other arguments are those of `redis_required`.
-
-    Raises `ConfigError` for a wrong argument, as the view is decorated.
-    """
-    policy = ViewPolicy.optional(default=default, alias=alias, budget=budget, priority=priority)
-    return decorated("@redis_optional", _deciding(policy), view)
 
 
 def _deciding(policy: ViewPolicy) -> Callable[[Any], Any]:
@@ -126,8 +45,7 @@ def _deciding(policy: ViewPolicy) -> Callable[[Any], Any]:
         @wraps(view)
         def under_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             in_force = _enter(request, policy)
-            eager = in_force.eager
-            if not (getattr(settings, EAGER, False) if eager is None else eager):
+            if not _is_eager(in_force) or is_left_to_inner(view, request.method or ""):
                 return view(request, *args, **kwargs)  # of an async one: what is to be awaited
             if is_async(view):
                 return _after_taking(in_force.alias, view, request, *args, **kwargs)
@@ -141,11 +59,17 @@ def _deciding(policy: ViewPolicy) -> Callable[[Any], Any]:
     return decorate
 
 
+def _is_eager(policy: ViewPolicy) -> bool:
+    return getattr(settings, EAGER, False) if policy.eager is None else policy.eager
+
+
 async def _after_taking(
     alias: str | None, view: Any, request: HttpRequest, *args: Any, **kwargs: Any
 ) -> Any:
     await atake_for(request, alias)
-    return await view(request, *args, **kwargs)
+    response = view(request, *args, **kwargs)
+    # Of a plain decorator around `dispatch` it may be a response: a redirect to the login.
+    return await response if isawaitable(response) else response
 
 
 def _require(alias: str | None) -> None:
@@ -156,6 +80,11 @@ def _require(alias: str | None) -> None:
 
 def _enter(request: HttpRequest, policy: ViewPolicy) -> ViewPolicy:
     """Apply a policy from here on; return it, within what holds already."""
+    if not hasattr(request, "META"):  # one that a framework has wrapped has it
+        raise TypeError(
+            f"{policy.name} was called with {type(request).__name__}, which is no request; "
+            f"on a method of a class, write @method_decorator({policy.name[1:]})"
+        )
     scope = current_scope()
     if scope is None:
         raise ImproperlyConfigured(
@@ -178,3 +107,6 @@ def _choose_clients(request: Any, scope: Scope, policy: ViewPolicy) -> None:
     alias = policy.alias or "default"
     request.redis = LazyRedis(lends, partial(get_pool, alias))
     request.aredis = LazyAsyncRedis(lends, partial(get_async_pool, alias))
+
+
+redis_alias, redis_required, redis_optional = make_decorators(_deciding, __name__)

@@ -13,16 +13,40 @@ from ..aio.loops import get_async_pool
 from ..eager import atake, take
 from ..process import config_for, get_pool
 from ..scope import current_scope
-from ..view_policy import policy_of
+from ..view_policy import policy_of, policy_of_method
 
-__all__ = ["atake_for", "is_async", "process_view", "take_for"]
+__all__ = ["atake_for", "is_async", "is_left_to_inner", "process_view", "take_for"]
 
 
 def is_async(view: Any) -> bool:
     """Tell whether a view is one for an event loop, also of `dispatch`, of a class that is."""
-    # method_decorator hands over a partial of the method, which is no coroutine function.
-    owner = getattr(getattr(view, "func", view), "__self__", None)
+    owner = getattr(_method_in(view), "__self__", None)
     return iscoroutinefunction(view) or bool(getattr(owner, "view_is_async", False))
+
+
+def is_left_to_inner(view: Any, method: str) -> bool:
+    """Tell whether what is decorated within `view` has its own say, and takes what that needs."""
+    if policy_of(view, method) is not None:
+        return True
+    bound = _method_in(view)
+    return (
+        getattr(bound, "__name__", None) == "dispatch"
+        and policy_of_method(bound.__self__, method) is not None
+    )
+
+
+def _method_in(view: Any) -> Any:
+    """Return the method of a class-based view that is called in the end, or None.
+
+    method_decorator hands over a partial of the method, which is no coroutine function; and
+    other decorators of its list may be around that.
+    """
+    while view is not None:
+        bound = getattr(view, "func", view)
+        if getattr(bound, "__self__", None) is not None:
+            return bound
+        view = getattr(view, "__wrapped__", None)
+    return None
 
 
 def take_for(alias: str | None) -> None:
@@ -34,7 +58,8 @@ def take_for(alias: str | None) -> None:
 
 async def atake_for(request: HttpRequest, alias: str | None) -> None:
     """Take the one that an async view of this request is to use."""
-    if not isinstance(request, ASGIRequest):
+    # A framework on top of Django has its own request around Django's: `_request`.
+    if not isinstance(getattr(request, "_request", request), ASGIRequest):
         # Under WSGI the loop is this request's alone, and dials anew: docs/asyncio.md.
         take_for(alias)
     elif config_for(alias or "default").is_cluster:  # which has none for event loops

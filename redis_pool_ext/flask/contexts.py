@@ -7,30 +7,28 @@ one: one request, one alias, one connection.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from flask import (
     Flask,
-    Request,
     Response,
     g,
     has_request_context,
-    request,
 )
 from werkzeug.wsgi import ClosingIterator
 
 from ..budget import Budget
-from ..http import method_shown
 from ..request_policy import RequestPolicy
 from ..scope import Scope, current_scope, enter_scope, entered_scope, leave_scope
-from .on_g import take_off_g
+from .names import RequestName, name_request
+from .on_g import choice_kept, take_off_g
 from .state import AppState, find_state
 
-__all__ = ["describe", "follow", "scope_of_current_context"]
+__all__ = ["follow", "scope_of_current_context"]
 
 # On `g`, which there is one of for each app context.
 _SCOPE = "_redis_pool_ext_scope"
@@ -40,6 +38,9 @@ _PAGE = 64 * 1024  # bytes; no error page is larger
 
 # What the last teardown in this thread or task left on its `g`.
 _left: ContextVar[object] = ContextVar("redis_pool_ext_left", default=None)
+
+# Whether a request is being answered right here; one that comes then is within it.
+_is_serving: ContextVar[bool] = ContextVar("redis_pool_ext_serving", default=False)
 
 
 class ContextScope(Scope):
@@ -68,6 +69,10 @@ class ContextScope(Scope):
             if not self._bodies:
                 self.end()
 
+    def is_named(self, name: RequestName) -> bool:
+        """Tell whether it is that request's, and has its budget."""
+        return isinstance(self._label, RequestName) and self._label.is_of(name)
+
     def hold(self) -> object:
         """Keep the scope open until `let_go` is called with what this returns."""
         body = object()
@@ -86,22 +91,46 @@ def follow(app: Flask, requests: RequestPolicy) -> None:
 
     By methods that are wrapped: a signal costs every request more than all of this.
     """
-    _name_at_start(app, requests)
+    _begin_and_end(app, requests)
     _hold_at_finish(app)
     _leave_at_teardown(app)
 
 
-def _name_at_start(app: Flask, requests: RequestPolicy) -> None:
-    """Give the scope of an outer app context the name and budget of each request in it."""
-    start = app.preprocess_request
+def _begin_and_end(app: Flask, requests: RequestPolicy) -> None:
+    """Give the scope of an outer app context the name and budget of each request in it.
 
-    def preprocess_request(*args: Any, **kwargs: Any) -> Any:
-        scope = entered_scope()
-        if isinstance(scope, ContextScope):
-            scope.begin_request(_name_request(), requests.new_budget())
-        return start(*args, **kwargs)
+    One within a request is a part of that one, and what its view says holds to its own end.
+    """
+    dispatch = app.full_dispatch_request
 
-    app.preprocess_request = preprocess_request  # type: ignore[method-assign]
+    def full_dispatch_request(*args: Any, **kwargs: Any) -> Response:
+        if _is_serving.get():
+            with _apart():
+                return dispatch(*args, **kwargs)
+        _is_serving.set(True)
+        try:
+            _begin(requests)
+            return dispatch(*args, **kwargs)
+        finally:
+            _is_serving.set(False)
+
+    app.full_dispatch_request = full_dispatch_request  # type: ignore[method-assign]
+
+
+def _begin(requests: RequestPolicy) -> None:
+    scope = entered_scope()
+    if isinstance(scope, ContextScope):
+        name = name_request()
+        if not scope.is_named(name):  # else made by this request: its session was opened
+            scope.begin_request(name, requests.new_budget())
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Let what a view says of itself in here hold for nobody else."""
+    scope = current_scope()
+    with choice_kept(), nullcontext() if scope is None else scope.apart():
+        yield
 
 
 def _hold_at_finish(app: Flask) -> None:
@@ -176,7 +205,7 @@ def _make(state: AppState) -> ContextScope:
     # A task in an app context may wait again and again, a request may not.
     if has_request_context():
         budget = state.requests.new_budget()
-        return ContextScope(_name_request(), waits_once=True, budget=budget)
+        return ContextScope(name_request(), waits_once=True, budget=budget)
     return ContextScope(state.label, waits_once=False)
 
 
@@ -211,39 +240,3 @@ def _is_error_page(response: Response) -> bool:
     """
     size = response.content_length
     return isinstance(response.response, ClosingIterator) and size is not None and size <= _PAGE
-
-
-class RequestName:
-    """A request's name for warnings and reports, put together when there is one."""
-
-    __slots__ = ("_request",)
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-
-    def __str__(self) -> str:
-        return describe(self._request)
-
-    @property
-    def kind(self) -> str:
-        """What all requests of its view are called: "GET /users/<id> (user)"."""
-        request = self._request
-        rule, method = request.url_rule, method_shown(request.method)
-        if rule is None:
-            return f"{method} without a view"
-        return f"{method} {rule.rule} ({rule.endpoint})"
-
-
-def _name_request() -> RequestName:
-    return RequestName(request._get_current_object())  # type: ignore[attr-defined]
-
-
-def describe(request: Request) -> str:
-    """Name a request for warnings and reports, as in `GET /users/<id> (user)`.
-
-    By its rule where there is one: paths may hold tokens, and line breaks.
-    """
-    rule = request.url_rule
-    if rule is None:
-        return f"{request.method} {quote(request.path)}"
-    return f"{request.method} {rule.rule} ({rule.endpoint})"

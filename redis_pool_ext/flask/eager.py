@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Request, request
+from flask import Flask, Request, current_app, has_request_context, request
 
 from ..eager import take
 from ..process import get_pool
 from ..scope import Scope, current_scope
-from ..view_policy import ViewPolicy, policy_of
+from ..view_policy import ViewPolicy, policy_of, policy_of_method
 from .state import AppState, state_of_current_app
 
-__all__ = ["follow", "is_eager", "scope_of_request", "take_for"]
+__all__ = ["follow", "is_eager", "is_left_to_inner", "scope_of_request", "take_for"]
 
 
 def follow(app: Flask, state: AppState) -> None:
@@ -53,6 +53,23 @@ def is_eager(policy: ViewPolicy) -> bool:
     if policy.eager is None:
         return state_of_current_app().requests.eager
     return policy.eager
+
+
+def is_left_to_inner(under_policy: Any, view: Any) -> bool:
+    """Tell whether what is decorated within `view` has its own say, and takes what that needs.
+
+    `under_policy` is what the decorator has made of it. Of a class it is around all methods.
+    """
+    if policy_of(view) is not None:
+        return True
+    if not has_request_context():
+        return False
+    outermost = current_app.view_functions.get(str(request.endpoint))
+    owner = getattr(outermost, "view_class", None)
+    around = outermost if owner is not None else None
+    while around is not None and around is not under_policy:
+        around = getattr(around, "__wrapped__", None)
+    return around is not None and policy_of_method(owner, request.method) is not None
 
 
 def take_for(alias: str | None) -> None:

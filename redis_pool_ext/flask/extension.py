@@ -63,8 +63,7 @@ class FlaskRedisPool:
         contexts.follow(app, state.requests)
         eager.follow(app, state)
         timing.follow(app)
-        if state.find_default is not None:
-            put_on_g(app, state.find_default)
+        put_on_g(app, state.find_default)
         app.shell_context_processor(_shell_context)
         app.extensions[EXTENSION] = state
         self._apps.add(app)

@@ -9,7 +9,7 @@ from flask import Flask
 
 from ..config import ConfigError
 from ..process import config_for, unknown
-from ..view_policy import policy_of
+from ..view_policy import policies_of
 
 __all__ = ["follow"]
 
@@ -30,10 +30,13 @@ def follow(app: Flask, known: Collection[str]) -> None:
 
 
 def _require(view: Any, known: Collection[str]) -> None:
-    policy = policy_of(view)
-    if policy is None or policy.alias is None or policy.alias in known:
-        return
+    for policy in policies_of(view):
+        if policy.alias is not None and policy.alias not in known:
+            _require_of_process(policy.alias, known)
+
+
+def _require_of_process(alias: str, known: Collection[str]) -> None:
     try:
-        config_for(policy.alias)  # of the process
+        config_for(alias)
     except ConfigError:
-        raise ConfigError([unknown(policy.alias, known)]) from None
+        raise ConfigError([unknown(alias, known)]) from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import redis
@@ -15,6 +16,7 @@ from ..view_policy import ViewPolicy
 from .state import state_of_current_app
 
 __all__ = [
+    "choice_kept",
     "choose",
     "chosen_client",
     "chosen_policy",
@@ -30,8 +32,11 @@ _NAME = "redis"
 _CHOICE = "_redis_pool_ext_choice"
 
 
-def put_on_g(app: Flask, find_pool: FindPool) -> None:
-    """Let `g.redis` be the client, in contexts of `app`; what the project sets there wins."""
+def put_on_g(app: Flask, find_pool: FindPool | None) -> None:
+    """Let `g.redis` be the client, in contexts of `app`; what the project sets there wins.
+
+    Without a pool "default" it is there only where a view has chosen one.
+    """
 
     class Globals(app.app_ctx_globals_class):  # type: ignore[misc, name-defined]
         redis = _Client(find_pool)
@@ -66,6 +71,19 @@ def choose(policy: ViewPolicy, find_client: FindClient | None) -> None:
     own[_CHOICE] = _Choice(_current_request(), policy, find_client)
 
 
+@contextmanager
+def choice_kept() -> Iterator[None]:
+    """Put back at the end of the block what was chosen at its beginning: requests share a `g`."""
+    own = vars(g._get_current_object())
+    before = own.get(_CHOICE)
+    try:
+        yield
+    finally:
+        own[_CHOICE] = before
+        if before is not None:
+            take_off_g(own)
+
+
 def chosen_client(own: dict[str, Any]) -> FindClient | None:
     """Return how to find the client that was chosen for the running request, if one was."""
     choice = _choice(own)
@@ -96,12 +114,16 @@ def _current_request() -> object:
 class _Client:
     """The attribute of the class; one of the instance, once there is a lease, is quicker."""
 
-    def __init__(self, find_pool: FindPool) -> None:
+    def __init__(self, find_pool: FindPool | None) -> None:
         self._find_pool = find_pool
 
     def __get__(self, own: Any, _owner: Any = None) -> redis.Redis:
         chosen = chosen_client(vars(own))
-        client = client_of(self._find_pool()) if chosen is None else chosen()
-        if type(client) is LeasedRedis and chosen is None:  # a choice may end before `g` does
+        if chosen is not None:
+            return chosen()  # which may end before `g` does, so it is not kept there
+        if self._find_pool is None:
+            raise AttributeError(_NAME)  # as Flask says it
+        client = client_of(self._find_pool())
+        if type(client) is LeasedRedis:
             setattr(own, _NAME, client)
         return client

@@ -13,7 +13,7 @@ from werkzeug.http import parse_accept_header
 
 from ..errors import RedisPoolError
 from ..http import ANSWERED_WITH_503, MEDIA_TYPES, answer, media_type_by, seconds_of
-from .contexts import describe
+from .names import describe
 
 __all__ = ["RedisUnavailable", "register"]
 

@@ -6,12 +6,14 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import ModuleType
 from typing import Any
 
 import django
 import pytest
 from django.apps import apps
 from django.test import Client
+from django.urls import clear_url_caches, include, path
 from redis import Redis
 
 from redis_pool_ext import RedisPool, get_pool
@@ -19,11 +21,14 @@ from redis_pool_ext import RedisPool, get_pool
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_wing.project.settings"
 django.setup()
 
-from .project.views import Stage  # noqa: E402  after django.setup()
+from . import kinds  # noqa: E402  after django.setup()
+from .asgi import OURS  # noqa: E402
+from .project.views import Stage  # noqa: E402
 
 NAME = "django-wing"
 TIMEOUT = 0.2
 
+Serve = Callable[[Any], None]
 Full = Callable[[], AbstractContextManager[ExitStack]]
 
 
@@ -85,3 +90,46 @@ def missing_settings(settings: Any) -> None:
     """A start of the app without REDIS_POOLS (a deletion sends no `setting_changed`)."""
     del settings.REDIS_POOLS
     apps.get_app_config("redis_pool_ext").ready()
+
+
+@pytest.fixture(autouse=True)
+def _no_runs() -> None:
+    kinds.runs.clear()
+
+
+@pytest.fixture
+def serve(settings: Any) -> Iterator[Serve]:
+    """Make a view the one at "/"; our health views are below "/health/"."""
+    settings.MIDDLEWARE = [OURS]
+    urls = ModuleType("urls")
+
+    def one(view: Any) -> None:
+        urls.urlpatterns = [  # type: ignore[attr-defined]
+            path("", view),
+            path("health/", include("redis_pool_ext.django.health")),
+        ]
+        settings.ROOT_URLCONF = urls
+
+    yield one
+    clear_url_caches()
+
+
+@pytest.fixture
+def down(settings: Any, nobody_there: str, pool: RedisPool) -> None:
+    """A project whose server is not there."""
+    entry = {"URL": nobody_there, "TIMEOUT": 5}
+    settings.REDIS_POOLS = {"default": entry, "reports": entry}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The priorities of those who ask pools of threads for a connection."""
+    asked: list[Any] = []
+    own = RedisPool.get_connection
+
+    def get_connection(self: RedisPool, *args: Any, **options: Any) -> Any:
+        asked.append(options["priority"])
+        return own(self, *args, **options)
+
+    monkeypatch.setattr(RedisPool, "get_connection", get_connection)
+    return asked

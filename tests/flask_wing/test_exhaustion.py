@@ -9,7 +9,7 @@ from flask import Flask, request
 
 from redis_pool_ext import status
 from redis_pool_ext.flask import current_redis
-from redis_pool_ext.flask.contexts import RequestName
+from redis_pool_ext.flask.names import RequestName
 
 from .support import TIMEOUT, make_app, pool_of
 from .test_server import get, serving
