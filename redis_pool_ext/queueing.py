@@ -48,8 +48,8 @@ class Queueing(Telling):
             if instead_of is not None:
                 ledger.give_up(instead_of)
             is_new = waiter.ticket is None
-            if is_new:
-                waiter.since = now
+            waiter.since = waiter.since or now  # also of one that has a place already
+            ledger.expect(now)
             ledger.queue_up(waiter)
             if ledger.idle or ledger.has_room:
                 ledger.serve(now)
