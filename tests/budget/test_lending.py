@@ -77,6 +77,15 @@ def test_budget_that_is_set_while_the_lease_ends_is_nobody_elses(pool, monkeypat
     assert is_as_new(pool)
 
 
+def test_command_whose_budget_is_taken_off_as_it_begins_goes_on_without(pool):
+    """Another thread sets the terms of the request anew."""
+    with pool.lease(budget=LONG) as client:
+        client.set("key", 1)
+        (connection,) = client.connection_pool.held
+        connection.lend(None)
+        assert client.get("key") == b"1"
+
+
 def test_wait_that_a_budget_cuts_says_how_long_it_was(pool):
     """Not the pool's timeout, which others have."""
     kept = pool.get_connection()
