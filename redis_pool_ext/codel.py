@@ -40,9 +40,9 @@ class Codel:
         self._begin(-math.inf)
 
     def joined(self, now: float, *, is_alone: bool) -> None:
-        """Note that somebody has queued up, `is_alone` where nobody waited before."""
+        """Note that somebody queues up, `is_alone` where nobody waits."""
         if is_alone and not self.is_overloaded:
-            self._begin(now)
+            self._begin(now)  # what was before says nothing: the queue did not stand
 
     def served(self, waited: float) -> None:
         """Note that somebody is served after so many seconds."""
@@ -58,7 +58,10 @@ class Codel:
         return self.is_overloaded and now - since > PATIENCE * self.target
 
     def look(self, now: float, since: float) -> None:
-        """Judge the interval, if it is over; `since` then somebody waits."""
+        """Judge the interval, if it is over; `since` then somebody waits.
+
+        Not to be asked for an empty queue, unless there is overload.
+        """
         passed = now - self._began
         if passed < self.interval:
             return

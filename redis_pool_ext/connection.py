@@ -213,7 +213,8 @@ class GuardedConnection(Account, DialledConnection):
     def exchange_in_budget(self, lane: Lane, packed: bytes) -> Any:
         """Do what `express.exchange` does, within the budget."""
         spending = self._spending
-        assert spending is not None  # or another way were chosen
+        if spending is None:  # another thread has just taken it off the lease
+            return exchange(self, lane, packed)
         with spending:
             try:
                 self._cut_timeout(spending.require())

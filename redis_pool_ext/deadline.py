@@ -11,18 +11,23 @@ class Deadline:
     """A moment on the monotonic clock, computed once on entry and handed down.
 
     A timeout per step adds up (queue, then each address, then each reply); a deadline
-    does not.
+    does not. `seconds` is how long it was at its beginning, for who is told of its end.
     """
 
-    __slots__ = ("at",)
+    __slots__ = ("at", "seconds")
 
     def __init__(self, seconds: float, began: float | None = None) -> None:
         """`seconds` from now, or from the moment `began`."""
+        self.seconds = seconds
         self.at = (monotonic() if began is None else began) + seconds
 
     def at_least(self, seconds: float) -> Deadline:
         """Return this deadline, or a later one if less than `seconds` are left."""
-        return self if self.remaining() >= seconds else Deadline(seconds)
+        if self.remaining() >= seconds:
+            return self
+        later = Deadline(seconds)
+        later.seconds = max(seconds, self.seconds)
+        return later
 
     def remaining(self) -> float:
         """Return the seconds that are left, never less than 0."""

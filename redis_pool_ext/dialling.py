@@ -100,7 +100,7 @@ class Dialling(Waiting, Outcomes):
         try:
             connection.open(deadline)
         except BaseException as error:
-            self._dial_failed(connection, slot, error, deadline.at - began)
+            self._dial_failed(connection, slot, error, began, deadline)
             raise
         self._dialled(connection, slot, began)
 

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .budget import Budget
+from .comeback import whole_seconds
 from .deadline import Deadline
 from .errors import ConnectionPoolTimeoutError, LeaseError
 from .facade import Facade
@@ -89,6 +90,11 @@ class Holding(Facade):
         """Let what is held know of another budget."""
         for connection in (*self.held, *self._extra):
             connection.lend(budget)
+            # Given back in this moment, by another thread or a signal handler: nothing of ours
+            # is to be found there by the next borrower, who may have lent its own.
+            is_back = connection not in self.held and connection not in self._extra
+            if is_back and connection.budget is budget:
+                connection.lend(None)
 
     def _choose_way(self) -> None:
         """Choose how ordinary commands go, with this budget."""
@@ -144,7 +150,7 @@ class Holding(Facade):
             f"{self.pool.timeout:.2f} s; give each {self._kind} a lease of its own",
             alias=self.pool.alias,
             stats=self.pool.stats(),
-            retry_after=1,
+            retry_after=whole_seconds(1.0),
         )
 
 

@@ -148,10 +148,7 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
             self._is_taking = True
             if self.held:  # a signal handler of this thread was quicker
                 return self.held[0]
-            if self._budget is None:
-                connection = self.pool.get_connection(deadline=deadline, priority=self.priority)
-            else:
-                connection = self._from_pool(deadline)
+            connection = self._from_pool(deadline)
             self.held.append(connection)
         except (PoolExhaustedError, PoolUnavailableError):
             # A request that goes on after a refusal (a session that is optional, a view

@@ -265,6 +265,15 @@ class Ledger(Shelf):
 
     # -- the queue ----------------------------------------------------------------------
 
+    def expect(self, now: float) -> None:
+        """Note that somebody is about to queue up, before anybody is served for that."""
+        codel = self.codel
+        if codel is None or self.is_paused:
+            return
+        if codel.is_overloaded:  # or is over by now
+            self._look_at_load(codel, now)
+        codel.joined(now, is_alone=not self.queue)
+
     def queue_up(self, waiter: Waiter) -> None:
         """Put a waiter into the queue: at the end, or back to where it was."""
         waiter.gift = None
@@ -278,9 +287,11 @@ class Ledger(Shelf):
         The gift is written, the waiter is woken, and only then does it leave the queue:
         if an exception strikes in between, the next call finishes the work.
         """
-        if self.codel is not None and not self.is_paused:
+        if self.is_paused:
+            return
+        if self.codel is not None and (self.queue or self.codel.is_overloaded):
             self._look_at_load(self.codel, now)
-        while self.queue and not self.is_paused:
+        while self.queue:
             waiter = self.queue.first()
             if waiter is None or not self._give(waiter, now):
                 return
@@ -324,16 +335,13 @@ class Ledger(Shelf):
             return Refusal.UNAVAILABLE
         if not is_new or (self.codel is None and self.terms.max_waiting is None):
             return None
-        return self._refusal_of_new(waiter, now)
+        return self._refusal_of_new(waiter)
 
-    def _refusal_of_new(self, waiter: Waiter, now: float) -> Refusal | None:
+    def _refusal_of_new(self, waiter: Waiter) -> Refusal | None:
         codel, most = self.codel, self.terms.max_waiting
-        if codel is not None and not self.is_paused:
-            self._look_at_load(codel, now)
-            codel.joined(now, is_alone=len(self.queue) == 1)
-            if codel.is_overloaded and self.queue.ahead_of(waiter) >= codel.room:
-                codel.sent_away()
-                return Refusal.SHED
+        if codel is not None and codel.is_overloaded and self.queue.ahead_of(waiter) >= codel.room:
+            codel.sent_away()
+            return Refusal.SHED
         if most is None or len(self.queue) <= most:
             return None
         last = self.queue.last_behind(waiter)
@@ -357,6 +365,8 @@ class Ledger(Shelf):
         """Give nothing to anybody from now on."""
         self.lends_by_turn = True  # first: who sees the pause relies on it
         self.is_paused = True
+        # A queue that stands because of us is no overload: nobody is sent away for it.
+        self.codel = self.terms.codel()
 
     def resume(self, now: float) -> None:
         """Give what is free again."""

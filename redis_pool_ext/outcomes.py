@@ -112,19 +112,24 @@ class Outcomes(Queueing):
         return is_news
 
     def _dial_failed(
-        self, connection: Account, slot: Slot, error: BaseException, had: float
+        self,
+        connection: Account,
+        slot: Slot,
+        error: BaseException,
+        began: float,
+        deadline: Deadline,
     ) -> None:
         """Enter a failed dial in the books; raise what the caller shall see in its place, if any.
 
-        `had` is the time that it was given: a dial that began shortly before its caller's
-        deadline says nothing about the server.
+        One that `began` shortly before its caller's deadline says nothing about the server.
         """
         clean = self._told(connection, error)
         try:
+            had = deadline.at - began
             verdict = judge(clean, heard=connection.heard, had=had, enough=self.timeout)
             look = self._enter_failure(slot, clean, verdict)
             if verdict is Verdict.CUT_SHORT:
-                raise refusals.exhausted(Refusal.TIMED_OUT, look, self.timeout) from clean
+                raise refusals.exhausted(Refusal.TIMED_OUT, look, deadline.seconds) from clean
             if isinstance(clean, UNREACHABLE) and not isinstance(clean, REFUSED):
                 raise refusals.unavailable(look, clean, is_full=verdict is Verdict.FULL)
         finally:

@@ -41,6 +41,11 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
     (`socket_timeout`, among `connection_kwargs`, is the wait for a reply). `max_waiting`
     callers may queue (None: any number), `max_connecting` may dial at the same time.
 
+    With the `queue_discipline` "codel" ("fifo": with none) callers are sent away early while
+    too many come: that is when for `queue_interval` seconds nobody was served within
+    `queue_target` seconds. `reserved` connections are kept free for a priority and those above
+    it, as in `{"high": 2}`.
+
     A connection is kept for `max_lifetime` seconds, up to a quarter less at random, and
     idle for at most `idle_timeout`; `max_idle` of them may idle, and `min_idle` are kept
     ready. After `validate_after` seconds it answers a PING before it is lent. One that is

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from . import refusals
+from .deadline import Deadline
 from .errors import LeaseError, RedisPoolError
 from .records import Refusal, Slot, SlotState, Waiter
 from .refusing import Look
@@ -48,8 +49,8 @@ class Queueing(Telling):
             if instead_of is not None:
                 ledger.give_up(instead_of)
             is_new = waiter.ticket is None
-            if is_new:
-                waiter.since = now
+            waiter.since = waiter.since or now  # also of one that has a place already
+            ledger.expect(now)
             ledger.queue_up(waiter)
             if ledger.idle or ledger.has_room:
                 ledger.serve(now)
@@ -115,17 +116,17 @@ class Queueing(Telling):
                 self._ledger.counters.acquired -= 1  # counted as it was given
         self._take_in(connection, slot, connection.dirt())
 
-    def _refuse(self, waiter: Waiter) -> NoReturn:
-        """Count a caller who was given nothing, and raise why."""
+    def _refuse(self, waiter: Waiter, deadline: Deadline) -> NoReturn:
+        """Count a caller who was given nothing until the deadline, and raise why."""
         refusal = waiter.refusal or Refusal.TIMED_OUT
         waiter.end = refusal.value
         self._count_end(refusal.value)
         if refusal in _EXHAUSTED:
             self._report_exhaustion()
-        raise self._refused(refusal)
+        raise self._refused(refusal, deadline.seconds)
 
-    def _refused(self, refusal: Refusal) -> RedisPoolError:
-        """Return the error for a caller who gets nothing."""
+    def _refused(self, refusal: Refusal, seconds: float = 0.0) -> RedisPoolError:
+        """Return the error for a caller who gets nothing, within so many seconds."""
         ledger = self._ledger
         with self._lock:
             now = monotonic()
@@ -136,7 +137,7 @@ class Queueing(Telling):
             return refusals.closed(look.stats)
         if refusal is Refusal.UNAVAILABLE:
             return refusals.unavailable(look, cause, probe_in=max(probe_in, 0.001))
-        return refusals.exhausted(refusal, look, self.timeout, full)
+        return refusals.exhausted(refusal, look, seconds, full, self.terms.queue_target)
 
     def turn_away(self) -> Look:
         """Look for one who is refused elsewhere, and count on it to come back."""

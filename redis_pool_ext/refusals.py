@@ -29,38 +29,35 @@ _REPLACED_IN = 5
 
 
 def exhausted(
-    refusal: Refusal, look: Look, timeout: float, full: BaseException | None = None
+    refusal: Refusal,
+    look: Look,
+    seconds: float,
+    full: BaseException | None = None,
+    target: float = 0.0,
 ) -> RedisPoolError:
     """Return the error for a caller who found every connection in use.
 
-    `full` is the server's own refusal, where it takes no more connections.
+    `seconds` are what it was allowed to wait, `full` is the server's own refusal, where it takes
+    no more connections, `target` the seconds of `queue_target`.
     """
     stats = look.stats
-    pool = f'pool "{stats.alias}": {stats.summary()}'
-    retry_after = whole_seconds(look.wait)
+    kind: type[RedisPoolError] = PoolQueueFullError
     if refusal is Refusal.QUEUE_FULL:
-        return PoolQueueFullError(
-            f"{stats.waiting} callers are queued already ({pool}); raise MAX_WAITING or "
-            "MAX_CONNECTIONS, or hold leases shorter",
-            alias=stats.alias,
-            stats=stats,
-            retry_after=retry_after,
-        )
-    if refusal is Refusal.SHED:
-        return PoolQueueFullError(
-            f"too many callers wait for too long, so this one was sent away ({pool}); raise "
-            "MAX_CONNECTIONS, or hold leases shorter",
-            alias=stats.alias,
-            stats=stats,
-            retry_after=retry_after,
-        )
-    error = ConnectionPoolTimeoutError(
-        f"no connection within {timeout:.2f} s ({pool}); {_way_out(stats, full)}",
+        what = f"{stats.waiting} callers are queued already"
+        way_out = "raise MAX_WAITING or MAX_CONNECTIONS, or hold leases shorter"
+    elif refusal is Refusal.SHED:
+        what = f"sent away early, as callers have to wait for longer than {target:g} s"
+        way_out = "raise MAX_CONNECTIONS or QUEUE_TARGET, or hold leases shorter"
+    else:
+        kind = ConnectionPoolTimeoutError
+        what, way_out = f"no connection within {seconds:.2f} s", _way_out(stats, full)
+    error = kind(
+        f'{what} (pool "{stats.alias}": {stats.summary()}); {way_out}',
         alias=stats.alias,
         stats=stats,
-        retry_after=retry_after,
+        retry_after=whole_seconds(look.wait),
     )
-    error.__cause__ = full
+    error.__cause__ = full if kind is ConnectionPoolTimeoutError else None
     return error
 
 
@@ -143,7 +140,5 @@ def _way_out(stats: PoolStats, full: BaseException | None) -> str:
     if stats.is_paused:
         return "the pool is paused: resume() goes on"
     if full is not None:
-        return (
-            "the server takes no more connections: raise its maxclients, or lower MAX_CONNECTIONS"
-        )
+        return _ROOM
     return "raise MAX_CONNECTIONS or hold leases shorter"

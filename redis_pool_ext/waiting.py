@@ -41,7 +41,7 @@ class Waiting(Queueing):
             self._walk_away(waiter)
             raise
         if waiter.gift is None:
-            self._refuse(waiter)
+            self._refuse(waiter, deadline)
         gift: GuardedConnection | Slot = waiter.gift
         return gift
 

@@ -62,6 +62,14 @@ def test_queue_that_was_empty_begins_anew(queue: Queue):
     assert queue.passes(STEP)
 
 
+def test_queue_that_ran_empty_is_not_judged_by_who_comes_next(queue: Queue):
+    """One waited for long and was served; the interval was over only after that."""
+    queue.codel.served(0.5)
+    queue.now += 1.5 * INTERVAL
+    queue.codel.joined(queue.now, is_alone=True)
+    assert not queue.codel.is_overloaded
+
+
 def test_queue_that_runs_empty_does_not_end_overload(queue: Queue):
     """At four times the load a short queue does so now and then; who was refused tells."""
     queue.passes(1)

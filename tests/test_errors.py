@@ -156,6 +156,17 @@ class TestRefusals:
             "raise MAX_WAITING or MAX_CONNECTIONS, or hold leases shorter"
         )
 
+    def test_shedding_says_the_target_and_the_way_out(self):
+        """By the names of the settings."""
+        error = refusals.exhausted(Refusal.SHED, LOOK, 2, target=0.1)
+
+        assert type(error) is PoolQueueFullError
+        assert str(error) == (
+            "sent away early, as callers have to wait for longer than 0.1 s "
+            '(pool "default": in_use=16 idle=0 waiting=9 max=16); '
+            "raise MAX_CONNECTIONS or QUEUE_TARGET, or hold leases shorter"
+        )
+
     NUMBERS = '(pool "default": in_use=16 idle=0 waiting=9 max=16)'
     ADVICE = "check that the server runs and that its address is right"
 
@@ -227,7 +238,7 @@ class TestRetryAfter:
 
         assert seen == set(range(least, most + 1))
 
-    @pytest.mark.parametrize("refusal", [Refusal.TIMED_OUT, Refusal.QUEUE_FULL])
+    @pytest.mark.parametrize("refusal", [Refusal.TIMED_OUT, Refusal.QUEUE_FULL, Refusal.SHED])
     def test_exhaustion_follows_the_wait(self, refusal: Refusal):
         """Whoever is refused is told when there is room."""
         random.seed(1)

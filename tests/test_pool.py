@@ -21,6 +21,7 @@ from redis_pool_ext import (
     PoolUnavailableError,
     RedisPool,
 )
+from redis_pool_ext.deadline import Deadline
 
 from .support.stub import StubConnection
 from .support.threads import spawn, wait_until
@@ -125,6 +126,15 @@ class TestQueueing:
         assert caught.value.alias == "default"
         assert caught.value.retry_after >= 1
         assert caught.value.stats.in_use == 1
+        pool.release(kept)
+
+    def test_deadline_of_a_caller_is_told_instead_of_the_timeout(self):
+        """What was allowed is said, not what others are."""
+        pool = stub_pool(1, timeout=30)
+        kept = pool.get_connection()
+
+        with pytest.raises(ConnectionPoolTimeoutError, match=r"no connection within 0\.03 s"):
+            pool.get_connection(deadline=Deadline(0.03))
         pool.release(kept)
 
     def test_timeout_zero_does_not_wait(self):

@@ -103,6 +103,55 @@ def test_probe_that_is_not_due_is_not_made():
     assert pool.stats().circuit == "open"
 
 
+def test_paused_pool_is_not_probed():
+    """Its operator has said that nothing is lent; whoever comes after that is the prober."""
+    pool = down(housekeeping_interval=None)
+    circuit = pool._ledger.circuit
+    circuit.is_promised, circuit.next_probe = True, time.monotonic()
+    pool.pause()
+    pool.keep_house()
+    assert pool.stats().create_failures == FAILURES_TO_OPEN
+    assert not circuit.is_promised
+    pool.resume()
+
+    assert pool.get_connection()
+
+
+def test_pool_that_is_closed_during_its_probe_keeps_no_connection():
+    """The slot is free, and nothing is idle."""
+    pools: list[RedisPool] = []
+
+    def close() -> None:
+        pools[0].close()
+
+    pool = down(housekeeping_interval=None, script=[close])
+    pools.append(pool)
+    pool._ledger.circuit.next_probe = 0.0
+    pool.keep_house()
+
+    stats = pool.stats()
+    assert (stats.created, stats.idle, stats.in_use, stats.connecting) == (1, 0, 0, 0)
+
+
+def test_probe_keeps_the_bound():
+    """While it dials, it is one of `max_connections`; then it is idle, and counts as no request."""
+    sizes: list[tuple[int, int]] = []
+    pools: list[RedisPool] = []
+
+    def note() -> None:
+        stats = pools[0].stats()
+        sizes.append((stats.connecting, stats.in_use))
+
+    pool = down(housekeeping_interval=None, script=[note])
+    pools.append(pool)
+    pool._ledger.circuit.next_probe = 0.0
+    pool.keep_house()
+
+    stats = pool.stats()
+    assert sizes == [(1, 0)]
+    assert (stats.idle, stats.in_use, stats.acquired, stats.released) == (1, 0, 0, 0)
+
+
 def test_pool_without_room_lets_its_holders_dial():
     """Those who have a connection that broke are the only ones who can."""
     pool = RedisPool(StubConnection, 1, 5.0, housekeeping_interval=None)

@@ -277,7 +277,8 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
     async def exchange_in_budget(self, lane: AsyncLane, packed: bytes) -> Any:
         """Do what `express.exchange` does, within the budget."""
         spending = self._spending
-        assert spending is not None  # or another way were chosen
+        if spending is None:  # another task has just taken it off the lease
+            return await exchange(self, lane, packed)
         with spending:
             try:
                 left = bounded(self._socket_timeout, spending.require())

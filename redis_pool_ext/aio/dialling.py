@@ -104,7 +104,7 @@ class AsyncDialling(AsyncWaiting, Outcomes):
         try:
             await connection.open(deadline)
         except BaseException as error:
-            self._dial_failed(connection, slot, error, deadline.at - began)
+            self._dial_failed(connection, slot, error, began, deadline)
             raise
         self._dialled(connection, slot, began)
 

@@ -48,7 +48,7 @@ class AsyncWaiting(Queueing):
             self._walk_away(waiter)
             raise
         if waiter.gift is None:
-            self._refuse(waiter)
+            self._refuse(waiter, deadline)
         gift: GuardedAsyncConnection | Slot = waiter.gift
         return gift
 

@@ -84,6 +84,7 @@ class ClusterLease(HoldingOfThreads):
         pool = self.pool.nodes.of(node.host, node.port)
         client = self._clients.get(pool.name)
         if client is not None and client.connection_pool.pool is pool:
+            client.connection_pool.priority = self.priority  # which may be another one by now
             return client
         made = pool.client_factory.leased(
             NodeLease(pool, self._holder, budget=self.budget, priority=self.priority)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .. import refusals
 from ..connection import GuardedConnection
 from ..deadline import Deadline
-from ..errors import PoolClosedError
 from ..forks import ProcessLock
 from ..lease import Lease
 from ..pool import RedisPool
@@ -158,9 +158,10 @@ class Nodes:
         if pool is None:
             with self._lock.mine():
                 pool = self._pools.get(name)
-                if pool is None:
-                    self._require_open()
+                if pool is None and not self.is_closed:
                     pool = self._pools[name] = self._make(name, host, port)
+        if pool is None:
+            raise refusals.closed(self.stats())
         return pool
 
     def _make(self, name: str, host: str, port: int) -> NodePool:
@@ -169,14 +170,6 @@ class Nodes:
         if self.is_paused:
             pool.pause()
         return pool
-
-    def _require_open(self) -> None:
-        if self.is_closed:
-            raise PoolClosedError(
-                f'the pool "{self.alias}" is closed; get_pool("{self.alias}") makes a new one',
-                alias=self.alias,
-                retry_after=5,
-            )
 
     def each(self) -> list[NodePool]:
         """Return the pools that there are."""

@@ -11,6 +11,7 @@ import redis
 from redis.cluster import PRIMARY, ClusterNode
 from redis.exceptions import AskError, ClusterDownError, SlotNotCoveredError, TryAgainError
 
+from ..comeback import whole_seconds
 from ..errors import PoolClosedError, PoolUnavailableError
 from .operation import Operation, current
 
@@ -34,6 +35,9 @@ NOT_EXECUTED = (AskError, TryAgainError, ClusterDownError)
 # Seconds that redis-py sleeps after a CLUSTERDOWN.
 _DOWN = 0.25
 _NOT_COVERED = 0.05
+# Seconds in which a replica may have taken over: with a server's defaults that is 15 and a few,
+# and whoever comes earlier is answered quickly.
+_MENDED_IN = 5
 _ATTEMPTS = 16  # as many as redis-py follows redirections
 
 
@@ -147,7 +151,7 @@ class OnLease:
             "see CLUSTER INFO and CLUSTER NODES",
             alias=pool.alias,
             stats=stats,
-            retry_after=1,
+            retry_after=whole_seconds(_MENDED_IN),
         )
 
     def close(self) -> None:

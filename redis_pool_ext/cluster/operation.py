@@ -31,16 +31,22 @@ def current() -> Operation | None:
 
 
 class Allowance:
-    """Seconds that may be spent in several pieces; a deadline would run on in between."""
+    """Seconds that may be spent in several pieces; a deadline would run on in between.
 
-    __slots__ = ("left",)
+    `whole` is what they were before some were spent, for who is told of their end.
+    """
 
-    def __init__(self, seconds: float) -> None:
+    __slots__ = ("left", "whole")
+
+    def __init__(self, seconds: float, whole: float | None = None) -> None:
         self.left = seconds
+        self.whole = seconds if whole is None else whole
 
     def deadline(self) -> Deadline:
         """Return the moment at which it is used up, if all from now on is spent."""
-        return Deadline(self.left)
+        deadline = Deadline(self.left)
+        deadline.seconds = self.whole
+        return deadline
 
     def spend_since(self, began: float) -> None:
         """Take off what has passed since the moment `began`."""
@@ -70,7 +76,7 @@ class Operation:
         self.timeout = timeout
         self.began = monotonic()
         self.attempts = 0
-        self.borrowing = Allowance(timeout if borrowing is None else borrowing)
+        self.borrowing = Allowance(timeout if borrowing is None else borrowing, timeout)
         self.refreshing = Allowance(timeout)
         self.failed: str | None = None  # the node that could not be reached, last
         self.refusal: BaseException | None = None

@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..budget import Budget
+from ..comeback import whole_seconds
 from ..config import ConfigError, PoolConfig, Problem, check_pool_arguments
 from ..deadline import Deadline
 from ..errors import PoolUnavailableError
@@ -171,7 +172,7 @@ class ClusterPool:
             f"them got no answer within {self.timeout:.2f} s",
             alias=self.alias,
             stats=self.stats(),
-            retry_after=1,
+            retry_after=whole_seconds(1.0),
         )
 
     # -- upkeep ------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from redis_pool_ext import (
     PoolQueueFullError,
     PoolUnavailableError,
 )
+from redis_pool_ext.deadline import Deadline
 
 from .stub import StubAsyncConnection
 from .tasks import start, wait_until
@@ -129,6 +130,15 @@ class TestQueueing:
         assert caught.value.alias == "default"
         assert caught.value.retry_after >= 1
         assert caught.value.stats.in_use == 1
+        await pool.release(kept)
+
+    async def test_deadline_of_a_caller_is_told_instead_of_the_timeout(self):
+        """What was allowed is said, not what others are."""
+        pool = stub_pool(1, timeout=30)
+        kept = await pool.get_connection()
+
+        with pytest.raises(ConnectionPoolTimeoutError, match=r"no connection within 0\.03 s"):
+            await pool.get_connection(deadline=Deadline(0.03))
         await pool.release(kept)
 
     async def test_timeout_zero_does_not_wait(self):

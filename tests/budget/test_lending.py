@@ -59,6 +59,42 @@ def spent(seconds: float = 1.0) -> Budget:
 # -- the next borrower ---------------------------------------------------------------------
 
 
+def test_budget_that_is_set_while_the_lease_ends_is_nobody_elses(pool, monkeypatch):
+    """A signal handler, or another thread, gives back what was about to be lent it."""
+    scope = Scope("GET / (view)")
+    scope.client(pool).ping()
+    (connection,) = scope.client(pool).connection_pool.held
+    lend = connection.lend
+
+    def end_before(budget: Budget | None) -> None:
+        monkeypatch.setattr(connection, "lend", lend)
+        scope.end()
+        lend(budget)
+
+    monkeypatch.setattr(connection, "lend", end_before)
+    scope.limit(budget=1.0)
+
+    assert is_as_new(pool)
+
+
+def test_command_whose_budget_is_taken_off_as_it_begins_goes_on_without(pool):
+    """Another thread sets the terms of the request anew."""
+    with pool.lease(budget=LONG) as client:
+        client.set("key", 1)
+        (connection,) = client.connection_pool.held
+        connection.lend(None)
+        assert client.get("key") == b"1"
+
+
+def test_wait_that_a_budget_cuts_says_how_long_it_was(pool):
+    """Not the pool's timeout, which others have."""
+    kept = pool.get_connection()
+    with pool.lease(budget=0.05) as client, pytest.raises(BudgetExceededError) as caught:
+        client.ping()
+    assert "no connection within 0.05 s" in str(caught.value.__cause__)
+    pool.release(kept)
+
+
 def ends(client: LeasedRedis) -> None:
     client.ping()
 

@@ -71,6 +71,19 @@ def test_connection_given_back_early_has_no_budget(play):
     play(story)
 
 
+def test_command_whose_budget_is_taken_off_as_it_begins_goes_on_without(play):
+    """Another task sets the terms of the request anew."""
+
+    async def story(pool: AsyncRedisPool) -> None:
+        async with pool.lease(budget=LONG) as client:
+            await client.set("key", 1)
+            (connection,) = client.connection_pool.held
+            connection.lend(None)
+            assert await client.get("key") == b"1"
+
+    play(story)
+
+
 def test_task_that_is_cancelled_gives_back_without_the_budget(play):
     """In the middle of a wait that the budget would have cut later."""
 

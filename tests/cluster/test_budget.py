@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from redis_pool_ext import BudgetExceededError, ClusterPool
+from redis_pool_ext import BudgetExceededError, ClusterPool, Priority, lease_scope
 from redis_pool_ext.budget import Budget
 
 from ..budget.calls import CALLS, WAITING
@@ -173,6 +173,17 @@ class TestLending:
             client.connection_pool.budget = None
             assert at_node.held[0].budget is None
             assert client.get("key") is None
+
+
+def test_priority_of_a_scope_reaches_the_nodes(pool):
+    """Also those on which something is leased already."""
+    with lease_scope() as scope:
+        client = scope.client(pool)
+        client.get("key")
+        scope.limit(priority="high")
+        client.get("key")
+        (at_node,) = client.connection_pool.held
+        assert at_node.priority is Priority.HIGH
 
 
 def test_transaction_that_times_out_is_given_back_once(cluster, stalled):

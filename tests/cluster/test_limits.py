@@ -191,6 +191,11 @@ def test_close_refuses_waiters_and_callers_at_once(cluster):
         assert pool.close() is False
         with pytest.raises(PoolClosedError):
             waiting.result()
+        with pytest.raises(PoolClosedError) as caught:
+            pool.nodes.of("elsewhere", 1)
+        assert caught.value.alias == "default"
+        assert caught.value.stats.is_closed
+        assert 5 <= caught.value.retry_after <= 10
         with pytest.raises(PoolClosedError):
             pool.client.get(key)
         assert holder.get(key) == b"1"

@@ -10,11 +10,21 @@ from typing import Any
 import pytest
 from django.test import AsyncClient, Client
 
-from redis_pool_ext import AsyncRedisPool, get_async_pool, get_pool
+from redis_pool_ext import AsyncRedisPool, RedisPoolError, get_async_pool, get_pool
+from redis_pool_ext.aio import lease
 from redis_pool_ext.circuit import FAILURES_TO_OPEN
+from redis_pool_ext.observing import Observer, add_observer, remove_observer
 
-from ..support.outages import TIMEOUT, CircuitContract, OutageCase, Site
+from ..support.outages import (
+    GROWN_AFTER,
+    LONGEST_PAUSE,
+    TIMEOUT,
+    CircuitContract,
+    OutageCase,
+    Site,
+)
 from ..support.proxy import FaultyProxy
+from ..support.server import Server
 from .asgi import until
 from .project import urls_outage
 
@@ -26,6 +36,7 @@ def _project(settings: Any, proxy: FaultyProxy) -> Iterator[None]:
     settings.REDIS_POOLS = {"default": {"URL": proxy.url, "TIMEOUT": TIMEOUT, "MAX_CONNECTIONS": 4}}
     yield
     urls_outage.between.clear()
+    urls_outage.abetween.clear()
 
 
 def ask(path: str) -> tuple[int, str | None]:
@@ -41,14 +52,33 @@ class TestCircuit(CircuitContract):
         return Site(get_pool(), lambda: ask("/once/"), lambda: ask("/twice/"), urls_outage.between)
 
 
-async def status() -> int:
-    return (await AsyncClient().get("/aonce/")).status_code
+async def status(path: str = "/aonce/") -> int:
+    return (await AsyncClient(raise_request_exception=False).get(path)).status_code
 
 
-async def open_circuit(*, keeps_house: bool) -> AsyncRedisPool:
+def pool_of_loop(*, keeps_house: bool) -> AsyncRedisPool:
     pool = get_async_pool()
     if not keeps_house:
         pool.housekeeping_interval = None
+    return pool
+
+
+def probe_is_due(pool: AsyncRedisPool, *, is_due: bool = True) -> None:
+    pool._ledger.circuit.next_probe = monotonic() + (0.0 if is_due else 3600.0)
+
+
+class Rounds(Observer):
+    """Notes of each dial in vain whether it was one of the pool's rounds."""
+
+    def __init__(self) -> None:
+        self.failed: list[bool] = []
+
+    def not_made(self, pool: Any) -> None:
+        self.failed.append(asyncio.current_task() is pool._round)
+
+
+async def open_circuit(*, keeps_house: bool) -> AsyncRedisPool:
+    pool = pool_of_loop(keeps_house=keeps_house)
     assert [await status() for _ in range(FAILURES_TO_OPEN)] == [503] * FAILURES_TO_OPEN
     assert pool.stats().circuit == "open"
     return pool
@@ -57,13 +87,20 @@ async def open_circuit(*, keeps_house: bool) -> AsyncRedisPool:
 class TestCircuitOfCoroutines(OutageCase):
     """The same in async views, whose pool is the loop's."""
 
+    @pytest.fixture
+    def rounds(self) -> Iterator[Rounds]:
+        rounds = Rounds()
+        add_observer(rounds)
+        yield rounds
+        remove_observer(rounds)
+
     def test_open_circuit_answers_503_and_dials_nothing(self, proxy: FaultyProxy) -> None:
         """However many come."""
         proxy.refuse()
 
         async def main() -> None:
             pool = await open_circuit(keeps_house=False)
-            pool._ledger.circuit.next_probe = monotonic() + 3600.0
+            probe_is_due(pool, is_due=False)
             assert {await status() for _ in range(20)} == {503}
             assert pool.stats().create_failures == FAILURES_TO_OPEN
 
@@ -78,13 +115,90 @@ class TestCircuitOfCoroutines(OutageCase):
         async def main() -> None:
             pool = await open_circuit(keeps_house=False)
             pool.timeout, accepted = 20.0, proxy.accepted
-            pool._ledger.circuit.next_probe = monotonic()
+            probe_is_due(pool)
             visitors = [asyncio.create_task(status()) for _ in range(20)]
             await until(lambda: sum(visitor.done() for visitor in visitors) == 19)
             assert pool.stats().circuit == "probing"
             proxy.resume()
             assert sorted(await asyncio.gather(*visitors)) == [200, *[503] * 19]
             assert proxy.accepted - accepted == 1
+
+        asyncio.run(main())
+
+    def test_server_that_is_back_is_used_after_one_probe(self, own_server: Server) -> None:
+        """It was started again on its port, and so was not the site."""
+
+        async def main() -> None:
+            pool = pool_of_loop(keeps_house=False)
+            assert await status() == 200
+            own_server.stop()
+            while pool.stats().circuit == "closed":
+                assert await status() in (500, 503)
+            probe_is_due(pool, is_due=False)
+            assert await status() == 503
+            own_server.start()
+            probe_is_due(pool)
+            assert [await status() for _ in range(3)] == [200] * 3
+
+        asyncio.run(main())
+
+    def test_lease_that_breaks_meets_the_open_circuit_with_503(
+        self, own_server: Server, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The server goes in the middle of a view, and others find that out."""
+        dialled: list[int] = []
+
+        async def go_down() -> None:
+            pool = get_async_pool()
+            own_server.stop()
+            while pool.stats().circuit == "closed":
+                with pytest.raises(RedisPoolError):
+                    await pool.get_connection()
+            probe_is_due(pool, is_due=False)
+            await until(lambda: not proxy._sockets)  # the leased one is closed, too
+            dialled.append(pool.stats().create_failures)
+
+        async def main() -> None:
+            pool = pool_of_loop(keeps_house=False)
+            assert await status("/atwice/") == 503
+            assert dialled == [pool.stats().create_failures]
+            assert pool.stats().in_use == 0
+
+        monkeypatch.setattr(lease, "LOOK_IN_LEASE_AFTER", 0.0)  # as if the view had paused
+        urls_outage.abetween.append(go_down)
+        asyncio.run(main())
+
+    def test_server_that_is_back_is_found_by_the_next_probe(
+        self, proxy: FaultyProxy, rounds: Rounds
+    ) -> None:
+        """So the way back takes one pause between two probes at most."""
+        proxy.refuse()
+
+        async def main() -> None:
+            pool = await open_circuit(keeps_house=True)
+            circuit = pool._ledger.circuit
+            circuit._longest_backoff = LONGEST_PAUSE
+            await until(lambda: rounds.failed.count(True) > GROWN_AFTER)
+            proxy.resume()
+            failed, pause = len(rounds.failed), circuit.next_probe - monotonic()
+            while await status() != 200:
+                await asyncio.sleep(LONGEST_PAUSE / 4)
+            assert pause <= LONGEST_PAUSE
+            assert len(rounds.failed) <= failed + 1  # one that was under way
+
+        asyncio.run(main())
+
+    def test_black_hole_costs_no_visitor_a_timeout_once_it_is_known(
+        self, proxy: FaultyProxy, rounds: Rounds
+    ) -> None:
+        """The loop's rounds try it again and again; visitors are answered without a dial."""
+        proxy.swallow()
+
+        async def main() -> None:
+            await open_circuit(keeps_house=True)
+            while rounds.failed.count(True) < 2:
+                assert await status() == 503
+            assert rounds.failed == [False] * FAILURES_TO_OPEN + [True] * 2
 
         asyncio.run(main())
 

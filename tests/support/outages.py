@@ -22,6 +22,10 @@ from .threads import spawn, wait_until
 TIMEOUT = 0.2
 HOUSEKEEPER = "redis_pool_ext-housekeeper"
 
+# Seconds to which the pauses between two probes are cut; after so many they would be longer.
+LONGEST_PAUSE = 0.02
+GROWN_AFTER = 3
+
 
 @dataclass
 class Site:
@@ -167,6 +171,20 @@ class CircuitContract(OutageCase):
         wait_until(lambda: site.pool.stats().circuit == "closed")
         assert site.ask()[0] == 200
         assert site.pool.stats().unavailable == told
+
+    def test_server_that_is_back_is_found_by_the_next_probe(self, site, proxy, dials):
+        """So the way back takes one pause between two probes at most, whoever asks meanwhile."""
+        circuit = site.pool._ledger.circuit
+        circuit._longest_backoff = LONGEST_PAUSE
+        proxy.refuse()
+        open_circuit(site)
+        wait_until(lambda: dials.failed.count(HOUSEKEEPER) > GROWN_AFTER)
+        proxy.resume()
+        failed, pause = len(dials.failed), circuit.next_probe - monotonic()
+
+        wait_until(lambda: site.ask()[0] == 200)
+        assert pause <= LONGEST_PAUSE
+        assert len(dials.failed) <= failed + 1  # one that was under way
 
     def test_black_hole_costs_no_visitor_a_timeout_once_it_is_known(self, site, proxy, dials):
         """The housekeeper tries it again and again; visitors are answered without a dial."""
