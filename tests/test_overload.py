@@ -290,6 +290,8 @@ class TestShedding:
             queue.join(name)
         pool._look_for_who_waits()
         assert (pool.stats().waiting, pool.stats().shed) == (3, 0)
+        for waiter in pool._ledger.queue:
+            waiter.since -= 6000.0  # it was a long pause
         pool.resume()
 
         assert queue.all() == ["one", "two", "three"]

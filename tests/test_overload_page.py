@@ -20,6 +20,13 @@ def test_pool_that_sheds_counts_what_the_page_says(url):
     assert run(block, url).splitlines() == said(block)
 
 
+def test_what_is_reserved_is_for_who_comes_with_a_higher_priority(url):
+    """Reports find the pool full before pages and logins do."""
+    block = block_with(PAGE, "reserved=")
+
+    assert run(block, url).splitlines() == said(block)
+
+
 def test_values_shown_are_the_defaults():
     """Who copies the block gets no other pool than who names the discipline alone."""
     block = block_with(PAGE, "pool.stats().shed")
@@ -45,4 +52,4 @@ def test_curves_are_there(name):
 
 def test_no_block_is_left_out():
     """All of them are run above."""
-    assert len(blocks(PAGE)) == 2
+    assert len(blocks(PAGE)) == 3
