@@ -9,7 +9,6 @@ queue at all. Beside it stands what the simulation makes of the same arrivals.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
 from statistics import median
 
 from redis_pool_ext.embedded import EmbeddedRedis
@@ -152,12 +151,16 @@ def _steady(
 
 
 def _the_same(outcome: Outcome) -> list[Arrival]:
-    """Return those who came, with their holds; who was refused would have had another one's."""
-    holds, random = outcome.holds() or [WORK], Random(1)
-    return [
-        Arrival(each.at, each.held if each.is_served else random.choice(holds), each.late)
-        for each in outcome.all
-    ]
+    """Return those who came, with their holds.
+
+    Who was refused would have had about that of the last one who was served: when this machine
+    has something else to do, all holds of that moment are long.
+    """
+    arrivals, hold = [], WORK
+    for each in outcome.all:
+        hold = each.held if each.is_served else hold
+        arrivals.append(Arrival(each.at, hold, each.late))
+    return arrivals
 
 
 def _with_difference(row: Row) -> Row:
@@ -283,7 +286,7 @@ REMARKS = (
     "by then. `told`: from the arrival of who was refused until it knew. `late`: how long after "
     "its arrival a request even came to the pool, in the median.",
     "On paper: the same arrivals at the pool's own books, driven by the simulation, and the same "
-    "holds; who was refused would have had the hold of another one. `off by`: the largest "
+    "holds; who was refused would have had the hold of the one before. `off by`: the largest "
     "difference of the three; shares of less than 20 %, and waits of less than 5 ms, as if they "
     "were that much.",
     "`back after`: from the end of the overload until the end of the first tenth of a second, of "
