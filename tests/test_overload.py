@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import (
+    ConfigError,
     ConnectionPoolTimeoutError,
     PoolClosedError,
     PoolQueueFullError,
@@ -118,6 +119,18 @@ class TestPriority:
         pool.release(kept)
 
         assert queue.all() == ["first"]
+
+    def test_priority_that_is_none_is_told_to_who_has_to_wait(self):
+        """By its argument, and nothing is left in the queue; a name is as good as the constant."""
+        pool = stub_pool(timeout=0.0)
+        kept = pool.get_connection()
+        with pytest.raises(ConfigError, match="priority: 'urgent' is not a priority"):
+            pool.get_connection(priority="urgent")
+        with pytest.raises(ConnectionPoolTimeoutError):
+            pool.get_connection(priority="high")
+        pool.release(kept)
+
+        assert pool.stats().waiting == 0
 
     def test_closed_pool_sends_everybody_away(self):
         """Of whatever priority."""
