@@ -285,10 +285,11 @@ class TestShedding:
         """The queue was empty after it, whoever comes and whatever happens then."""
         pool = stub_pool(queue_discipline="codel", queue_target=1e-9, queue_interval=600.0)
         ledger, queue, kept = pool._ledger, Queue(pool), await pool.get_connection()
+        assert ledger.codel is not None
+        ledger.codel.forget(time.monotonic())
         await queue.join("one")
         await pool.release(kept)
         await queue.all()
-        assert ledger.codel is not None
         ledger.codel._began -= 900.0
         broken = await pool.get_connection()
         broken.cut()
