@@ -291,7 +291,7 @@ class Ledger(Shelf):
             return
         if self.codel is not None and (self.queue or self.codel.is_overloaded):
             self._look_at_load(self.codel, now)
-        while self.queue:
+        while self.queue and not self.is_paused:  # since a moment, by a signal handler
             waiter = self.queue.first()
             if waiter is None or not self._give(waiter, now):
                 return

@@ -119,7 +119,7 @@ class Waiter:
         priority: Priority = Priority.NORMAL,
     ) -> None:
         self.deadline = deadline
-        self.priority = priority
+        self.priority = Priority.of(priority)
         self.since = 0.0
         self.ticket = ticket
         self.waited = 0.0  # seconds

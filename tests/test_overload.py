@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import (
+    ConfigError,
     ConnectionPoolTimeoutError,
     PoolClosedError,
     PoolQueueFullError,
@@ -16,6 +17,7 @@ from redis_pool_ext import (
     RedisPool,
     lease_scope,
 )
+from redis_pool_ext.records import Waiter
 
 from .support.stub import StubConnection
 from .support.threads import Spawned, spawn, wait_until
@@ -118,6 +120,18 @@ class TestPriority:
         pool.release(kept)
 
         assert queue.all() == ["first"]
+
+    def test_priority_that_is_none_is_told_to_who_has_to_wait(self):
+        """By its argument, and nothing is left in the queue; a name is as good as the constant."""
+        pool = stub_pool(timeout=0.0)
+        kept = pool.get_connection()
+        with pytest.raises(ConfigError, match="priority: 'urgent' is not a priority"):
+            pool.get_connection(priority="urgent")
+        with pytest.raises(ConnectionPoolTimeoutError):
+            pool.get_connection(priority="high")
+        pool.release(kept)
+
+        assert pool.stats().waiting == 0
 
     def test_closed_pool_sends_everybody_away(self):
         """Of whatever priority."""
@@ -268,10 +282,11 @@ class TestShedding:
         """The queue was empty after it, whoever comes and whatever happens then."""
         pool = stub_pool(queue_discipline="codel", queue_target=1e-9, queue_interval=600.0)
         ledger, queue, kept = pool._ledger, Queue(pool), pool.get_connection()
+        assert ledger.codel is not None
+        ledger.codel.forget(time.monotonic())
         queue.join("one")
         pool.release(kept)
         queue.all()
-        assert ledger.codel is not None
         ledger.codel._began -= 900.0
         broken = pool.get_connection()
         broken.disconnect()
@@ -295,6 +310,32 @@ class TestShedding:
         pool.resume()
 
         assert queue.all() == ["one", "two", "three"]
+
+    def test_pause_in_the_middle_of_serving_ends_it(self):
+        """A signal handler's, in the thread that has the lock: nothing is given after it."""
+        pool = stub_pool(2)
+        queue, kept = Queue(pool), [pool.get_connection() for _ in range(2)]
+        queue.join("one")
+        queue.join("two")
+        ledger = pool._ledger
+        dismiss = ledger._dismiss
+
+        def pause_after(waiter: Waiter) -> None:
+            dismiss(waiter)
+            pool.pause()
+
+        ledger._dismiss = pause_after
+        with pool._lock:
+            for connection in kept:
+                ledger.claim(connection.slot, time.monotonic())
+                ledger.shelve(connection, connection.slot, time.monotonic())
+            ledger.serve(time.monotonic())
+        queue.callers["one"].result()
+        assert pool.stats().waiting == 1
+        ledger._dismiss = dismiss
+        pool.resume()
+
+        assert queue.all() == ["one", "two"]
 
     def test_caller_whose_idle_connection_was_dead_is_not_taken_for_an_old_one(self):
         """It has waited since it queued up, not since the clock began."""

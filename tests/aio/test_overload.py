@@ -14,6 +14,7 @@ import pytest
 
 from redis_pool_ext import (
     AsyncRedisPool,
+    ConfigError,
     ConnectionPoolTimeoutError,
     PoolClosedError,
     PoolQueueFullError,
@@ -122,6 +123,18 @@ class TestPriority:
         await pool.release(kept)
 
         assert await queue.all() == ["first"]
+
+    async def test_priority_that_is_none_is_told_to_who_has_to_wait(self):
+        """By its argument, and nothing is left in the queue; a name is as good as the constant."""
+        pool = stub_pool(timeout=0.0)
+        kept = await pool.get_connection()
+        with pytest.raises(ConfigError, match="priority: 'urgent' is not a priority"):
+            await pool.get_connection(priority="urgent")
+        with pytest.raises(ConnectionPoolTimeoutError):
+            await pool.get_connection(priority="high")
+        await pool.release(kept)
+
+        assert pool.stats().waiting == 0
 
     async def test_closed_pool_sends_everybody_away(self):
         """Of whatever priority."""
@@ -272,10 +285,11 @@ class TestShedding:
         """The queue was empty after it, whoever comes and whatever happens then."""
         pool = stub_pool(queue_discipline="codel", queue_target=1e-9, queue_interval=600.0)
         ledger, queue, kept = pool._ledger, Queue(pool), await pool.get_connection()
+        assert ledger.codel is not None
+        ledger.codel.forget(time.monotonic())
         await queue.join("one")
         await pool.release(kept)
         await queue.all()
-        assert ledger.codel is not None
         ledger.codel._began -= 900.0
         broken = await pool.get_connection()
         broken.cut()
