@@ -138,9 +138,7 @@ class PaperPool:
         if dead is not None:
             ledger.give_up(dead)
         is_new = waiter.ticket is None
-        if is_new:
-            waiter.since = now
-        ledger.queue_up(waiter)
+        ledger.queue_up(waiter, now)
         if ledger.idle or ledger.has_room:
             ledger.serve(now)
         if waiter.gift is None and waiter.refusal is None:

@@ -265,17 +265,11 @@ class Ledger(Shelf):
 
     # -- the queue ----------------------------------------------------------------------
 
-    def expect(self, now: float) -> None:
-        """Note that somebody is about to queue up, before anybody is served for that."""
-        codel = self.codel
-        if codel is None or self.is_paused:
-            return
-        if codel.is_overloaded:  # or is over by now
-            self._look_at_load(codel, now)
-        codel.joined(now, is_alone=not self.queue)
-
-    def queue_up(self, waiter: Waiter) -> None:
+    def queue_up(self, waiter: Waiter, now: float) -> None:
         """Put a waiter into the queue: at the end, or back to where it was."""
+        waiter.since = waiter.since or now
+        if self.codel is not None and not self.is_paused:
+            self._expect(self.codel, now)
         waiter.gift = None
         if not waiter.wake.locked():
             waiter.wake.acquire()  # never in vain: gevent's would switch greenlets, here
@@ -349,6 +343,12 @@ class Ledger(Shelf):
             return Refusal.QUEUE_FULL
         self._send_away(last, Refusal.QUEUE_FULL)
         return None
+
+    def _expect(self, codel: Codel, now: float) -> None:
+        """Note that somebody is about to queue up, before anybody is served for that."""
+        if codel.is_overloaded:  # or was, and nobody has looked since
+            self._look_at_load(codel, now)
+        codel.joined(now, is_alone=not self.queue)
 
     def _look_at_load(self, codel: Codel, now: float) -> None:
         """Send away who has waited too long while too many come."""

@@ -49,9 +49,7 @@ class Queueing(Telling):
             if instead_of is not None:
                 ledger.give_up(instead_of)
             is_new = waiter.ticket is None
-            waiter.since = waiter.since or now  # also of one that has a place already
-            ledger.expect(now)
-            ledger.queue_up(waiter)
+            ledger.queue_up(waiter, now)
             if ledger.idle or ledger.has_room:
                 ledger.serve(now)
             if waiter.gift is None:

@@ -50,8 +50,8 @@ class Crowd:
         came: dict[Waiter, int] = {}
         queue_up, dismiss = ledger.queue_up, ledger._dismiss
 
-        def noting_queue_up(waiter: Waiter) -> None:
-            queue_up(waiter)
+        def noting_queue_up(waiter: Waiter, now: float) -> None:
+            queue_up(waiter, now)
             came[waiter] = self.turns
 
         def noting_dismiss(waiter: Waiter) -> None:

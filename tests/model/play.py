@@ -42,6 +42,7 @@ class Play:
         self.pool._lock = lock  # type: ignore[assignment]
         self._switch_at_steps()
         self._watch_who_walks_away()
+        self._watch_who_is_served()
         scheduler.at_rest = lambda: self.watch.look_at_rest(scheduler.now)
         self.tasks: list[Callable[[], object]] = []
         self.started = self.dropped = 0
@@ -71,6 +72,17 @@ class Play:
                 walk_away(waiter)
 
         self.pool._walk_away = returning  # type: ignore[method-assign]
+
+    def _watch_who_is_served(self) -> None:
+        """Who comes back from the queue has had its turn: no look may have seen it there."""
+        queue = self.pool._queue
+
+        def served(*args: Any) -> Any:
+            gift = queue(*args)
+            self.watch.took()
+            return gift
+
+        self.pool._queue = served  # type: ignore[method-assign]
 
     def _switch_and_note(self, add: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
         def call(lent: Any, key: int) -> None:

@@ -102,7 +102,7 @@ class Watch:
         self._found[get_ident()] = ahead, pause
 
     def took(self) -> None:
-        """Note that this thread has taken an idle connection, good or not."""
+        """Note that this thread has been given something, good or not."""
         self._had_their_turn.add(get_ident())
 
     def served(self, now: float) -> None:
@@ -193,8 +193,6 @@ class Watch:
         assert not (given and stats.is_paused and self._was_paused), "lent while paused"
         self._pauses += self._was_paused and not stats.is_paused
         self._had_their_turn.update(self._line[waiter][1] for waiter in given)
-        if fresh:  # for this thread, which has stood in line for not even a moment
-            self._had_their_turn.add(get_ident())
         gone = [waiter for waiter in self._line if waiter not in ledger.queue]
         for waiter in {*gone, *given}:
             del self._line[waiter]
