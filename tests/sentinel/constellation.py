@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -10,8 +11,6 @@ from subprocess import DEVNULL, Popen
 from typing import Any, NamedTuple, Self
 
 import redis
-
-from redis_pool_ext.embedded import _free_port
 
 from ..support.server import Server
 from ..support.threads import Spawned, spawn, wait_until
@@ -55,10 +54,20 @@ class Sentinel(Server):
             return admin.execute_command("SENTINEL", *question)
 
 
+def free_ports(count: int) -> list[int]:
+    """Return ports that are free, no two the same: all are taken before any is let go."""
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in taken:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in taken]
+
+
 def introduced(sentinels: list[Sentinel]) -> list[Sentinel]:
     """Let Sentinels know of each other from the start; to find out takes them seconds."""
-    for number, sentinel in enumerate(sentinels, 1):
-        sentinel.port = _free_port()
+    ports = free_ports(len(sentinels))
+    for number, (sentinel, port) in enumerate(zip(sentinels, ports, strict=True), 1):
+        sentinel.port = port
         sentinel.name = f"{number:040x}"
     for sentinel in sentinels:
         sentinel.settings += (f"sentinel myid {sentinel.name}",)
