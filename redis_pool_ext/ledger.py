@@ -261,7 +261,8 @@ class Ledger(Turns):
 
     def stats(self) -> PoolStats:
         """Return a snapshot: sizes of one moment, and counters."""
-        return snapshot(self.counters, self._tallies.values(), **_sizes(self))
+        queued = self.queue.begun - len(self.queue)
+        return snapshot(self.counters, self._tallies.values(), queued=queued, **_sizes(self))
 
     def glance(self, now: float) -> PoolStats:
         """Return what `stats` does, at less cost: its totals may be a few milliseconds old."""

@@ -23,6 +23,7 @@ class Line(set[Waiter]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.begun = 0  # how many had to wait, ever
         self.lanes: tuple[Lane, ...] = tuple(OrderedDict() for _ in Priority)
         self._tickets = count(1)
         self._early_tickets = count(-(2**62))  # less than those, for ever
@@ -44,6 +45,12 @@ class Line(set[Waiter]):
         lane[waiter] = None
         for other in (waiter, *reversed(earlier)):
             lane.move_to_end(other, last=False)
+
+    def wait(self, waiter: Waiter) -> None:
+        """Note that one who has joined has to wait; once, however often it comes back."""
+        if not waiter.has_waited:
+            waiter.has_waited = True
+            self.begun += 1
 
     def leave(self, waiter: Waiter) -> None:
         """Take a waiter out, wherever it is in the line; twice is fine."""

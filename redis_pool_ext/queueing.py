@@ -52,13 +52,22 @@ class Queueing(Telling):
             ledger.queue_up(waiter, now)
             if ledger.idle or ledger.has_room:
                 ledger.serve(now)
-            if waiter.gift is None:
-                waiter.refusal = ledger.refusal(waiter, now, is_new)
+            has_to_wait = waiter.gift is None and self._may_wait(waiter, now, is_new)
         if ledger.graveyard or ledger.returned:
             self._settle()
         if was_stale:
             self._tell_closed("stale")
-        return waiter.gift is None and waiter.refusal is None
+        return has_to_wait
+
+    def _may_wait(self, waiter: Waiter, now: float, is_new: bool) -> bool:
+        """Note whether a waiter stays in the queue; under the lock."""
+        ledger = self._ledger
+        waiter.refusal = ledger.refusal(waiter, now, is_new)
+        if waiter.refusal is None:
+            ledger.queue.wait(waiter)
+            return True
+        ledger.queue.leave(waiter)
+        return False
 
     def _look_for_who_waits(self) -> None:
         """Do what nobody was woken for.

@@ -108,7 +108,8 @@ class Waiter:
     """
 
     __slots__ = (
-        "deadline", "end", "gift", "priority", "refusal", "since", "ticket", "waited", "wake",
+        "deadline", "end", "gift", "has_waited", "priority", "refusal", "since", "ticket",
+        "waited", "wake",
     )  # fmt: skip
 
     def __init__(
@@ -121,6 +122,7 @@ class Waiter:
         self.deadline = deadline
         self.priority = Priority.of(priority)
         self.since = 0.0
+        self.has_waited = False
         self.ticket = ticket
         self.waited = 0.0  # seconds
         # A connection of the kind that this waiter waits for, or a slot.

@@ -195,8 +195,13 @@ _SIZES = (
 _TOTALS = tuple(each.name for each in fields(PoolStats) if each.name not in _SIZES)
 
 
-def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) -> PoolStats:
-    """Freeze the counters, the slots' own included, together with the sizes of this moment."""
+def snapshot(
+    counters: Counters, tallies: Iterable[Tally] = (), *, queued: int | None = None, **sizes: Any
+) -> PoolStats:
+    """Freeze the counters, the slots' own included, together with the sizes of this moment.
+
+    `queued` have waited in the queue, and wait no longer; None: as many as have counted that.
+    """
     # Not asdict(): that copies deeply, and the pool's lock is held here.
     totals = {each.name: getattr(counters, each.name) for each in fields(Counters)}
     # Their owners go on counting meanwhile. In this order no more came back than were taken.
@@ -210,7 +215,8 @@ def snapshot(counters: Counters, tallies: Iterable[Tally] = (), **sizes: Any) ->
     totals["wait_seconds_max"] = max(totals["wait_seconds_max"], longest)
     totals |= {"waited": sum(waits), "released": sum(holds), "created": sum(totals["creates"])}
     ended = totals["acquired"] + sum([totals[name] for name in REFUSALS])
-    waits[0] += max(ended - totals["waited"], 0)  # who stood in no queue
+    # Who stood in no queue. One that was served just now may not have counted its wait yet.
+    waits[0] += max(ended - (totals["waited"] if queued is None else queued), 0)
     totals["waits"] = Histogram.of(waits, totals["wait_seconds"])
     totals["holds"] = Histogram.of(holds, totals["hold_seconds"])
     totals["creates"] = Histogram.of(totals["creates"], totals["create_seconds"])
