@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import os
+import select
 import signal
 import socket
 import stat
@@ -21,6 +22,7 @@ from redis_pool_ext import RedisPool, forks
 FORK_WARNS = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 PATIENCE = 20  # seconds until a child counts as stuck
+_ENDS_OF_THE_STUCK = (signal.SIGALRM, signal.SIGKILL)
 
 
 def fork_without_hooks() -> int:
@@ -39,7 +41,7 @@ def in_child(check: Callable[[], object], fork: Callable[[], int] = os.fork) -> 
         status, said = _run_in_child(check, fork)
         if status == 0:
             return
-        is_stuck = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
+        is_stuck = os.WIFSIGNALED(status) and os.WTERMSIG(status) in _ENDS_OF_THE_STUCK
         assert is_stuck, said
         assert attempt + 1 < attempts, said
 
@@ -51,6 +53,8 @@ def _run_in_child(check: Callable[[], object], fork: Callable[[], int]) -> tuple
         in_this_child(check, write)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
+        if not select.select([pipe], [], [], PATIENCE + 2)[0]:
+            os.kill(pid, signal.SIGKILL)  # it did not even come to set its alarm
         said = pipe.read().decode()
     return os.waitpid(pid, 0)[1], said
 
