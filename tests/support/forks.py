@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import stat
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,8 +27,18 @@ _ENDS_OF_THE_STUCK = (signal.SIGALRM, signal.SIGKILL)
 
 
 def fork_without_hooks() -> int:
-    """Fork as a server written in C does: Python is not told."""
-    return ctypes.PyDLL(None).fork()
+    """Fork as a server written in C does: Python is not told.
+
+    In a large process that takes longer than the switch interval, and a thread that waits for
+    the interpreter meanwhile asks for it: the child would hand it over, and wait for a thread
+    that it does not have.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    try:
+        return ctypes.PyDLL(None).fork()
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def in_child(check: Callable[[], object], fork: Callable[[], int] = os.fork) -> None:
