@@ -11,6 +11,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .budget import Budget
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .errors import LeaseError, PoolExhaustedError, PoolUnavailableError
@@ -19,6 +20,7 @@ from .forks import getpid, here
 from .holding import LOOK_IN_LEASE_AFTER, HoldingOfThreads
 from .interface import ConnectionPoolInterface
 from .liveness import looks_alive
+from .priority import Priority
 
 if TYPE_CHECKING:
     from .client import LeasedRedis
@@ -44,8 +46,16 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
     # That thread is in an exchange, which ends in a `finally`.
     is_talking = False
 
-    def __init__(self, pool: RedisPool, holder: object = None, **terms: Any) -> None:
-        super().__init__(pool, holder, **terms)
+    def __init__(
+        self,
+        pool: RedisPool,
+        holder: object = None,
+        *,
+        waits_once: bool = False,
+        budget: Budget | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> None:
+        super().__init__(pool, holder, waits_once=waits_once, budget=budget, priority=priority)
         # Held by the thread whose turn it is, from taking the connection out to putting
         # it back; re-entrant, as a command may run inside that thread's own WATCH.
         self._turn = threading.RLock()

@@ -87,8 +87,9 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
             self,
             holder,
             waits_once=waits_once,
-            budget=Budget.of(budget),
-            priority=Priority.of(priority),
+            # Each request comes by here: what needs no reading is not read.
+            budget=None if budget is None else Budget.of(budget),
+            priority=priority if type(priority) is Priority else Priority.of(priority),
         )
 
     def get_connection(

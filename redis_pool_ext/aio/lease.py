@@ -6,11 +6,13 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ..budget import Budget
 from ..deadline import Deadline
 from ..errors import LeaseError, PoolExhaustedError, PoolUnavailableError
 from ..express import MISSED, is_recording
 from ..forks import getpid, here
 from ..holding import LOOK_IN_LEASE_AFTER, Holding
+from ..priority import Priority
 from .connection import GuardedAsyncConnection
 from .express import exchange
 from .liveness import looks_alive
@@ -41,8 +43,16 @@ class AsyncLease(Holding):
 
     _loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(self, pool: AsyncRedisPool, holder: object = None, **terms: Any) -> None:
-        super().__init__(pool, holder, **terms)
+    def __init__(
+        self,
+        pool: AsyncRedisPool,
+        holder: object = None,
+        *,
+        waits_once: bool = False,
+        budget: Budget | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> None:
+        super().__init__(pool, holder, waits_once=waits_once, budget=budget, priority=priority)
         # Of the task that has the connection out, until it is put back.
         self._turn = Turn()
 

@@ -85,8 +85,9 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
             self,
             holder,
             waits_once=waits_once,
-            budget=Budget.of(budget),
-            priority=Priority.of(priority),
+            # Each request comes by here: what needs no reading is not read.
+            budget=None if budget is None else Budget.of(budget),
+            priority=priority if type(priority) is Priority else Priority.of(priority),
         )
 
     async def get_connection(
