@@ -41,13 +41,7 @@ class DegradingRedis(Degrading, LeasedRedis):
     """A client for threads."""
 
     def _execute_command(self, *args: Any, **options: Any) -> Any:
-        if not self.degradation.gave_up or not self.degradation.skips([args]):
-            try:
-                return super()._execute_command(*args, **options)
-            except OUTAGES as error:
-                if not self.degradation.replaces(error, self.connection_pool, [args]):
-                    raise
-        return self._instead(args, options)
+        return self._or_default(super()._execute_command, args, options)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> LeasedPipeline:
         """Return a pipeline that runs on the leased connection."""

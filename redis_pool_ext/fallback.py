@@ -7,7 +7,7 @@ it had been, a mistake in the program stays one, and what the server refuses is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from time import monotonic
 from typing import Any
@@ -112,6 +112,18 @@ class Degrading:
     def lock(self, *args: Any, **kwargs: Any) -> Any:
         """Return a lock, which does not take a default for an answer."""
         return self.connection_pool.client().lock(*args, **kwargs)
+
+    def _or_default(
+        self, execute: Callable[..., Any], args: Command, options: dict[str, Any]
+    ) -> Any:
+        """Execute one command, or return what it gets where Redis gives no answer."""
+        if not self.degradation.gave_up or not self.degradation.skips([args]):
+            try:
+                return execute(*args, **options)
+            except OUTAGES as error:
+                if not self.degradation.replaces(error, self.connection_pool, [args]):
+                    raise
+        return self._instead(args, options)
 
     def _instead(self, args: Command, options: dict[str, Any]) -> Any:
         return self.degradation.fallback.value_for(args, options)

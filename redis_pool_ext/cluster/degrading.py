@@ -38,13 +38,7 @@ class DegradingCluster(Degrading, LeasedCluster):
     """A client for threads, for all nodes."""
 
     def _internal_execute_command(self, *args: Any, **options: Any) -> Any:
-        if not self.degradation.gave_up or not self.degradation.skips([args]):
-            try:
-                return super()._internal_execute_command(*args, **options)
-            except OUTAGES as error:
-                if not self.degradation.replaces(error, self.connection_pool, [args]):
-                    raise
-        return self._instead(args, options)
+        return self._or_default(super()._internal_execute_command, args, options)
 
     def _instead(self, args: Command, options: dict[str, Any]) -> Any:
         value = super()._instead(args, options)
