@@ -137,17 +137,11 @@ class PaperPool:
         waiter.gift = None
         if dead is not None:
             ledger.give_up(dead)
-        is_new = waiter.ticket is None
-        ledger.queue_up(waiter, now)
-        if ledger.idle or ledger.has_room:
-            ledger.serve(now)
-        if waiter.gift is None and waiter.refusal is None:
-            waiter.refusal = ledger.refusal(waiter, now, is_new)
-            if waiter.refusal is not None:
-                self._leave(visit, waiter)
-                return
+        if ledger.line_up(waiter, now):
             self._clock.at(waiter.deadline, self._leave, visit, waiter)
             self._look_later()
+        elif waiter.gift is None:
+            self._leave(visit, waiter)
 
     def _woken(self, visit: Visit, waiter: Waiter) -> None:
         gift = waiter.gift

@@ -32,7 +32,7 @@ class Dialling(Waiting, Outcomes):
                 dead, gift = self._retire(gift), None
             if gift is None:
                 ticket = None if dead is None else 0
-                waiter = Waiter(deadline.at, ticket, priority=priority)
+                waiter = Waiter(deadline.at, ticket, None, priority)
                 gift = self._make_good(self._queue(waiter, deadline, dead), waiter, deadline)
         except BaseException as error:
             self._got_nothing(waiter, began, error)

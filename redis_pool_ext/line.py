@@ -46,16 +46,16 @@ class Line(set[Waiter]):
         for other in (waiter, *reversed(earlier)):
             lane.move_to_end(other, last=False)
 
-    def wait(self, waiter: Waiter) -> None:
-        """Note that one who has joined has to wait; once, however often it comes back."""
-        if not waiter.has_waited:
-            waiter.has_waited = True
-            self.begun += 1
-
     def leave(self, waiter: Waiter) -> None:
         """Take a waiter out, wherever it is in the line; twice is fine."""
         self.discard(waiter)
         self.lanes[waiter.priority].pop(waiter, None)
+
+    def dismiss(self, waiter: Waiter) -> None:
+        """Wake a waiter, and only then take it out: whoever is struck in between left it in."""
+        if waiter.wake.locked():
+            waiter.wake.release()
+        self.leave(waiter)
 
     def first(self) -> Waiter | None:
         """Return who is to be served next; None where nobody waits."""

@@ -27,47 +27,30 @@ _EXHAUSTED = frozenset({Refusal.TIMED_OUT, Refusal.QUEUE_FULL, Refusal.SHED})
 class Queueing(Telling):
     """The part of the pool that puts callers into the queue, and refuses them."""
 
-    def _begin_to_wait(self, waiter: Waiter) -> float:
-        """Return the moment; what the waiter had before is no gift any more."""
-        if self._lock._is_owned():  # type: ignore[attr-defined]
-            raise LeaseError(
-                "a signal handler or finalizer asked for a connection while its thread was "
-                f'inside the pool "{self.alias}"; do it outside of the handler',
-                alias=self.alias,
-            )
-        waiter.gift = None  # no good: whoever walks away now must not give it back
-        return monotonic()
+    def _asked_inside(self) -> LeaseError:
+        """Return the error for a caller that must not wait: it would wait for itself."""
+        return LeaseError(
+            "a signal handler or finalizer asked for a connection while its thread was "
+            f'inside the pool "{self.alias}"; do it outside of the handler',
+            alias=self.alias,
+        )
 
     def _join_queue(self, waiter: Waiter, instead_of: Slot | None) -> bool:
         """Queue up, and tell whether there is anything to wait for."""
-        ledger = self._ledger
+        ledger, was_stale = self._ledger, False
         with self._lock:
             now = monotonic()
             # With timeout=0 it is over by now, and what is there shall still be its own.
             waiter.deadline = max(waiter.deadline, now)
-            was_stale = instead_of is not None and instead_of.state is SlotState.HELD
             if instead_of is not None:
+                was_stale = instead_of.state is SlotState.HELD
                 ledger.give_up(instead_of)
-            is_new = waiter.ticket is None
-            ledger.queue_up(waiter, now)
-            if ledger.idle or ledger.has_room:
-                ledger.serve(now)
-            has_to_wait = waiter.gift is None and self._may_wait(waiter, now, is_new)
+            has_to_wait = ledger.line_up(waiter, now)
         if ledger.graveyard or ledger.returned:
             self._settle()
         if was_stale:
             self._tell_closed("stale")
         return has_to_wait
-
-    def _may_wait(self, waiter: Waiter, now: float, is_new: bool) -> bool:
-        """Note whether a waiter stays in the queue; under the lock."""
-        ledger = self._ledger
-        waiter.refusal = ledger.refusal(waiter, now, is_new)
-        if waiter.refusal is None:
-            ledger.queue.wait(waiter)
-            return True
-        ledger.queue.leave(waiter)
-        return False
 
     def _look_for_who_waits(self) -> None:
         """Do what nobody was woken for.
@@ -82,17 +65,15 @@ class Queueing(Telling):
 
     def _count_wait(self, waiter: Waiter, seconds: float) -> None:
         """Count what a caller has waited, served or not."""
-        gift = waiter.gift
+        gift, before = waiter.gift, waiter.waited
+        waiter.waited = before + seconds
         if gift is None:
             with self._lock:
-                self._ledger.counters.add_wait(seconds, waiter.waited)
+                self._ledger.counters.add_wait(seconds, before)
         else:
             # Whoever gave it has settled that under the lock, and the slot is this caller's
             # by now, and so is its tally: the one who runs next need not take the lock again.
-            slot = gift if isinstance(gift, Slot) else gift.slot
-            assert slot is not None
-            slot.tally.add_wait(seconds, waiter.waited)
-        waiter.waited += seconds
+            (gift if type(gift) is Slot else gift.slot).tally.add_wait(seconds, before)
 
     def _leave_queue(self, waiter: Waiter) -> None:
         """Wait no longer; under the lock, so the wait cannot end both ways."""

@@ -120,7 +120,7 @@ class Waiter:
         priority: Priority = Priority.NORMAL,
     ) -> None:
         self.deadline = deadline
-        self.priority = Priority.of(priority)
+        self.priority = priority if type(priority) is Priority else Priority.of(priority)
         self.since = 0.0
         self.has_waited = False
         self.ticket = ticket

@@ -39,11 +39,12 @@ class Tally:
 
         `before`: what was counted of it already, for one that had to go back there.
         """
+        self.wait_seconds += seconds
         if before:  # it was not over yet
             self.waits[bisect_left(BOUNDS, before)] -= 1
-        self.waits[bisect_left(BOUNDS, before + seconds)] += 1
-        self.wait_seconds += seconds
-        self.wait_seconds_max = max(self.wait_seconds_max, before + seconds)
+            seconds += before
+        self.waits[bisect_left(BOUNDS, seconds)] += 1
+        self.wait_seconds_max = max(self.wait_seconds_max, seconds)
 
 
 @dataclass(slots=True)

@@ -30,6 +30,8 @@ class Telling(Returning):
         if waiter is None and not observers:
             return
         took = monotonic() - began
+        if took <= LONG_WAIT and not observers:
+            return
         waited = self._note_wait(waiter, took, "and has one")
         if observers:
             tell(lambda each: each.obtained(self, waited, took))

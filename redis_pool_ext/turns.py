@@ -30,6 +30,8 @@ class Turns(Shelf):
         self.is_paused = False
         # Whether nothing is lent but to who stands in line, be it for a moment.
         self.lends_by_turn = False
+        # Whether somebody new may be refused though all is well.
+        self.is_choosy = self.codel is not None or terms.max_waiting is not None
         self.watch_turns()
 
     def may_connect(self, now: float) -> bool:
@@ -40,31 +42,50 @@ class Turns(Shelf):
         """Take a free slot to dial in."""
         raise NotImplementedError
 
-    def queue_up(self, waiter: Waiter, now: float) -> None:
-        """Put a waiter into the queue: at the end, or back to where it was."""
+    def line_up(self, waiter: Waiter, now: float) -> bool:
+        """Put a waiter into the queue; tell whether it has to wait there.
+
+        If not, it has a gift, or a refusal and is in the queue no more.
+        """
+        is_new = waiter.ticket is None
         waiter.since = waiter.since or now
+        if not is_new and not waiter.wake.locked():  # it has had its turn, and was woken for it
+            waiter.wake.acquire()  # never in vain: gevent's would switch greenlets, here
         if self.codel is not None and not self.is_paused:
             self._expect(self.codel, now)
-        waiter.gift = None
-        if not waiter.wake.locked():
-            waiter.wake.acquire()  # never in vain: gevent's would switch greenlets, here
         self.queue.join(waiter)
+        if self.idle or len(self._slots) < self.max_connections:
+            self.serve(now)
+            if waiter.gift is not None or waiter.refusal is not None:
+                return False
+        if self.is_closed or self.circuit.is_open or self.is_choosy:
+            waiter.refusal = self.refusal(waiter, now, is_new)
+            if waiter.refusal is not None:
+                self.queue.leave(waiter)
+                return False
+        if not waiter.has_waited:
+            waiter.has_waited = True
+            self.queue.begun += 1
+        return True
 
     def serve(self, now: float) -> None:
         """Give what is free to those who wait, in their order.
 
-        The gift is written, the waiter is woken, and only then does it leave the queue:
-        if an exception strikes in between, the next call finishes the work.
+        A gift is written before its waiter is dismissed: if an exception strikes in between,
+        the next call finishes the work.
         """
         if self.is_paused:
             return
         if self.codel is not None and (self.queue or self.codel.is_overloaded):
             self._look_at_load(self.codel, now)
-        while self.queue and not self.is_paused:  # since a moment, by a signal handler
-            waiter = self.queue.first()
+        queue = self.queue
+        while queue and not self.is_paused:  # since a moment, by a signal handler
+            waiter = queue.first()
             if waiter is None or not self._give(waiter, now):
                 return
-            self._dismiss(waiter)
+            queue.dismiss(waiter)
+            if not self.idle and len(self._slots) >= self.max_connections:
+                return  # the usual end: one came back, and one was served
 
     def _give(self, waiter: Waiter, now: float) -> bool:
         """Give a waiter what there is for it; False if it is still to wait."""
@@ -158,9 +179,4 @@ class Turns(Shelf):
 
     def _send_away(self, waiter: Waiter, refusal: Refusal) -> None:
         waiter.refusal = refusal
-        self._dismiss(waiter)
-
-    def _dismiss(self, waiter: Waiter) -> None:
-        if waiter.wake.locked():
-            waiter.wake.release()
-        self.queue.leave(waiter)
+        self.queue.dismiss(waiter)

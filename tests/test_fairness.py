@@ -48,18 +48,18 @@ class Crowd:
         operating system's business.
         """
         came: dict[Waiter, int] = {}
-        queue_up, dismiss = ledger.queue_up, ledger._dismiss
+        line_up, dismiss = ledger.line_up, ledger.queue.dismiss
 
-        def noting_queue_up(waiter: Waiter, now: float) -> None:
-            queue_up(waiter, now)
+        def noting_line_up(waiter: Waiter, now: float) -> bool:
             came[waiter] = self.turns
+            return line_up(waiter, now)
 
         def noting_dismiss(waiter: Waiter) -> None:
             dismiss(waiter)
             self.worst_turns = max(self.worst_turns, self.turns - came.pop(waiter))
             self.turns += 1
 
-        ledger.queue_up, ledger._dismiss = noting_queue_up, noting_dismiss
+        ledger.line_up, ledger.queue.dismiss = noting_line_up, noting_dismiss
 
     @property
     def evenness(self) -> float:

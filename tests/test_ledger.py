@@ -22,7 +22,7 @@ def pool():
 
 def queue_up(pool: RedisPool, patience: float) -> Waiter:
     waiter = Waiter(time.monotonic() + patience)
-    pool._ledger.queue_up(waiter, time.monotonic())
+    pool._ledger.queue.join(waiter)
     return waiter
 
 
@@ -98,11 +98,11 @@ class TestComingBack:
     def test_it_is_ahead_of_all_who_came_later(self, ledger):
         """Also of those who came while it was out."""
         first, second, third = waiters(3)
-        ledger.queue_up(first, 0.0)
-        ledger.queue_up(second, 0.0)
+        ledger.line_up(first, 0.0)
+        ledger.line_up(second, 0.0)
         ledger.queue.leave(first)
-        ledger.queue_up(third, 0.0)
-        ledger.queue_up(first, 0.0)
+        ledger.line_up(third, 0.0)
+        ledger.line_up(first, 0.0)
 
         assert list(ledger.queue.in_order()) == [first, second, third]
 
@@ -110,11 +110,11 @@ class TestComingBack:
         """In whatever order they come back."""
         first, second, third, fourth = waiters(4)
         for waiter in (first, second, third):
-            ledger.queue_up(waiter, 0.0)
+            ledger.line_up(waiter, 0.0)
         for waiter in (second, first, third):
             ledger.queue.leave(waiter)
         for waiter in (fourth, third, first, second):
-            ledger.queue_up(waiter, 0.0)
+            ledger.line_up(waiter, 0.0)
 
         assert list(ledger.queue.in_order()) == [first, second, third, fourth]
 
@@ -122,7 +122,7 @@ class TestComingBack:
         """They had an idle connection at once, and it was dead."""
         queued, first, second, third = waiters(1) + waiters(3, ticket=0)
         for waiter in (queued, first, second, third):
-            ledger.queue_up(waiter, 0.0)
+            ledger.line_up(waiter, 0.0)
 
         assert list(ledger.queue.in_order()) == [first, second, third, queued]
 
@@ -130,20 +130,19 @@ class TestComingBack:
         """The first one got nothing good a second time."""
         first, second, third = waiters(3, ticket=0)
         for waiter in (first, second, third):
-            ledger.queue_up(waiter, 0.0)
+            ledger.line_up(waiter, 0.0)
         ledger.queue.leave(first)
-        ledger.queue_up(first, 0.0)
+        ledger.line_up(first, 0.0)
 
         assert list(ledger.queue.in_order()) == [first, second, third]
 
-    def test_what_it_had_is_forgotten(self, ledger):
-        """It sleeps again until there is something new."""
+    def test_it_sleeps_again(self, ledger):
+        """Though it was woken for what it had, until there is something new."""
         [waiter] = waiters(1)
-        waiter.gift = object()
-        waiter.wake.release()
-        ledger.queue_up(waiter, 0.0)
+        ledger.line_up(waiter, 0.0)
+        ledger.queue.dismiss(waiter)
+        ledger.line_up(waiter, 0.0)
 
-        assert waiter.gift is None
         assert waiter.wake.locked()
 
 

@@ -318,13 +318,13 @@ class TestShedding:
         queue.join("one")
         queue.join("two")
         ledger = pool._ledger
-        dismiss = ledger._dismiss
+        dismiss = ledger.queue.dismiss
 
         def pause_after(waiter: Waiter) -> None:
             dismiss(waiter)
             pool.pause()
 
-        ledger._dismiss = pause_after
+        ledger.queue.dismiss = pause_after
         with pool._lock:
             for connection in kept:
                 ledger.claim(connection.slot, time.monotonic())
@@ -332,7 +332,7 @@ class TestShedding:
             ledger.serve(time.monotonic())
         queue.callers["one"].result()
         assert pool.stats().waiting == 1
-        ledger._dismiss = dismiss
+        ledger.queue.dismiss = dismiss
         pool.resume()
 
         assert queue.all() == ["one", "two"]

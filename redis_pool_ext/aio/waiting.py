@@ -38,7 +38,10 @@ class AsyncWaiting(Queueing):
         A waiter that has had its turn, and got nothing good, goes back to where it was;
         a slot that it still has (`instead_of`) is freed in the same step.
         """
-        began = self._begin_to_wait(waiter)
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            raise self._asked_inside()
+        waiter.gift = None  # no good: whoever walks away now must not give it back
+        began = monotonic()
         try:
             if self._join_queue(waiter, instead_of):
                 await self._wait(waiter, deadline, began)

@@ -21,6 +21,7 @@ import redis
 from redis_pool_ext import RedisPool
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.ledger import Ledger
+from redis_pool_ext.line import Line
 from redis_pool_ext.priority import Priority
 from redis_pool_ext.records import Waiter
 
@@ -467,7 +468,7 @@ def freed_slot_wakes_nobody(monkeypatch):
 
 
 def gift_is_not_announced(monkeypatch):
-    monkeypatch.setattr(Ledger, "_dismiss", lambda self, waiter: self.queue.leave(waiter))
+    monkeypatch.setattr(Line, "dismiss", Line.leave)
 
 
 def gift_of_the_last_moment_is_lost(monkeypatch):
