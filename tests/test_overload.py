@@ -17,7 +17,7 @@ from redis_pool_ext import (
     RedisPool,
     lease_scope,
 )
-from redis_pool_ext.records import Waiter
+from redis_pool_ext.records import Refusal, Waiter
 
 from .support.stub import StubConnection
 from .support.threads import Spawned, spawn, wait_until
@@ -347,6 +347,15 @@ class TestShedding:
         pool.release(pool.get_connection())
         assert pool.stats().shed == 0
         assert pool.stats().acquired == 2
+
+    def test_caller_who_comes_back_too_late_is_told_that_it_was_overload(self):
+        """What it was given proved dead, and there is room: it is sent away before it is served."""
+        ledger = overloaded_pool(room=1, target=1.0)._ledger
+        waiter, now = Waiter(time.monotonic() + 60), time.monotonic()
+        waiter.ticket, waiter.since = 1, now - 60
+
+        assert not ledger.line_up(waiter, now)
+        assert (waiter.gift, waiter.refusal) == (None, Refusal.SHED)
 
     def test_pool_in_the_order_of_arrival_sends_nobody_away(self):
         """The default: everybody may wait for its whole timeout."""
