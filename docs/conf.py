@@ -26,7 +26,6 @@ copyright = f"{author}; MIT licence"
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"{project} {version}"
 html_copy_source = False
@@ -49,7 +48,7 @@ _OPTIONAL = {
     "reference/testing.md": "redis_pool_ext.testing",
     "reference/requests.md": "redis_pool_ext.django.requests",
 }
-exclude_patterns += [page for page, module in _OPTIONAL.items() if find_spec(module) is None]
+exclude_patterns = [page for page, module in _OPTIONAL.items() if find_spec(module) is None]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
