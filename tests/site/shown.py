@@ -81,6 +81,9 @@ SHOWN: dict[str, dict[str, list[str]]] = {
             "test_debug_panels_page.py::test_recording_without_a_toolbar_prints_what_the_page_says"
         ],
     },
+    "docs/design.md": {
+        "A wing": ["site/test_design_page.py::test_wing_of_the_page_leases_for_each_request"],
+    },
     "docs/health.md": {
         "Django": ["test_health_page.py::test_views_of_django_are_where_the_probes_look"],
         "Flask": ["test_health_page.py::test_app_of_flask_answers_as_the_page_says"],
