@@ -1,5 +1,6 @@
 """Which test runs which block of Python of the pages: by page and heading, in order.
 
+A page of which one test takes every block, or refuses one more, has a line in `WHOLE` instead.
 Paths are below `tests/`. tests/site/test_blocks.py holds this against the pages.
 """
 
@@ -8,6 +9,19 @@ from __future__ import annotations
 # The tests that run many of them.
 OF_A_POOL = "site/test_settings.py::test_example_of_a_pools_setting_sets_it_to_something_else"
 OF_A_PROJECT = "site/test_settings.py::test_example_of_a_projects_setting_is_taken"
+
+NEWCOMER = "newcomer/test_ten_minutes.py::test_whoever_follows_the_page_sees_what_it_shows"
+
+WHOLE = {
+    "docs/comparison.md": "test_comparison_page.py::test_no_block_is_left_out",
+    "docs/deployment.md": "test_deployment_page.py::test_no_block_is_left_out",
+    "docs/ten-minutes-django.md": NEWCOMER,
+    "docs/ten-minutes-flask.md": NEWCOMER,
+    "docs/typing.md": (
+        "typing/test_typing_files.py::test_every_block_of_the_page_is_in_a_checked_file"
+    ),
+    "docs/why.md": "test_why_page.py::test_block_prints_what_its_comments_say",
+}
 
 SHOWN: dict[str, dict[str, list[str]]] = {
     "README.md": {
