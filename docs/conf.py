@@ -70,6 +70,7 @@ nitpick_ignore_regex = [
     # Other people's names: finding their pages takes another host at each build.
     ("py:.*", r"(django|flask|opentelemetry|prometheus_client|redis|werkzeug)\..*"),
     ("py:.*", r"(collections|contextlib|pathlib|types|typing)\..*"),
+    ("py:class", r"redis_pool_ext\.(\w+\.)+[A-Z]"),  # type variables
     ("py:class", "Retry"),  # redis-py's, imported for type checkers only
     # Ours, and not for users: they stand in signatures only, and what is promised of them is
     # said where they stand. A connection is redis-py's to its borrower.
