@@ -1,4 +1,4 @@
-"""Links that leave this folder, as the site has them.
+"""Links that leave this folder, as the site has them, and pages that stand for files outside.
 
 The pages are read on GitHub, too: there `../CHANGELOG.md` is a file beside this folder. Here it
 is a page, and a file of the source code is a name.
@@ -6,8 +6,10 @@ is a page, and a file of the source code is a name.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,37 @@ PAGES = {
     "example_flask/README.md": "example-flask.md",
 }
 
+_INCLUDED = re.compile(r"^```\{include\} (\S+)\n```$", re.MULTILINE)
+_FENCED = re.compile(r"(^ *```.*?^ *```$)", re.DOTALL | re.MULTILINE)
 _OUTWARD = re.compile(r"(?<!!)\[([^\]]*)\]\(((?:\.\./)+)([^)#\s]+)(#[^)\s]+)?\)")
+# Where a link or an image leads, of Markdown and of HTML: not an anchor, not another host.
+_TARGET = re.compile(r"(?<=\]\()([^)#\s:]+)(?=[)#])|(?<=src=\")([^\":]+)|(?<=srcset=\")([^\":]+)")
 
 
 def setup(app: Any) -> None:
     """Take part in the build of the Sphinx application `app`."""
     app.connect("source-read", _on_source)
     app.connect("build-finished", _copy_images)
+
+
+def shown_here(text: str, folder: Path) -> str:
+    """Return a page's text with the files that it includes, their links seen from its `folder`."""
+
+    def included(found: re.Match[str]) -> str:
+        file = (folder / found[1]).resolve()
+        return moved(file.read_text(encoding="utf-8"), file.parent, folder)
+
+    return _INCLUDED.sub(included, text)
+
+
+def moved(text: str, old: Path, new: Path) -> str:
+    """Return a text with the links that it had in the folder `old`, for the folder `new`."""
+
+    def relative(found: re.Match[str]) -> str:
+        path = os.path.relpath(old / found[0], new)
+        return path + "/" if found[0].endswith("/") else path
+
+    return _outside_of_code(text, lambda part: _TARGET.sub(relative, part))
 
 
 def turned_inward(text: str, depth: int = 0) -> str:
@@ -45,11 +71,19 @@ def turned_inward(text: str, depth: int = 0) -> str:
             return f"[{words}]({'../' * depth}{page}{anchor or ''})"
         return words if path in words else f"{words} (`{path}`)"
 
-    return _OUTWARD.sub(inward, text)
+    return _outside_of_code(text, lambda part: _OUTWARD.sub(inward, part))
 
 
-def _on_source(_app: Any, name: str, source: list[str]) -> None:
-    source[0] = turned_inward(source[0], name.count("/"))
+def _outside_of_code(text: str, change: Callable[[str], str]) -> str:
+    parts = _FENCED.split(text)
+    return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
+
+
+def _on_source(app: Any, name: str, source: list[str]) -> None:
+    page = Path(app.srcdir, name)
+    for found in _INCLUDED.finditer(source[0]):
+        app.env.note_dependency(str((page.parent / found[1]).resolve()))
+    source[0] = turned_inward(shown_here(source[0], page.parent), name.count("/"))
 
 
 def _copy_images(app: Any, error: Exception | None) -> None:

@@ -64,6 +64,27 @@ def test_links_that_leave_the_folder_become_pages_or_names():
     )
 
 
+def test_file_that_a_page_includes_has_its_links_from_there(tmp_path: Path):
+    """Markdown's and HTML's, of pages, images and folders; code stays as it is."""
+    from site_links import shown_here
+
+    docs, example = tmp_path / "docs", tmp_path / "example"
+    docs.mkdir()
+    example.mkdir()
+    code = "```python\npages[0](name)\n```\n"
+    (example / "README.md").write_text(
+        "[a](../docs/a.md#b) [c](views.py) [d](deploy/) [e](#e) [f](https://fine.example/)\n"
+        '<source srcset="../docs/images/g.png"><img src="h.png">\n' + code
+    )
+
+    assert shown_here("```{include} ../example/README.md\n```\n", docs) == (
+        "[a](a.md#b) [c](../example/views.py) [d](../example/deploy/) [e](#e) "
+        '[f](https://fine.example/)\n<source srcset="images/g.png"><img src="../example/h.png">\n'
+        + code
+        + "\n"
+    )
+
+
 def test_every_page_that_stands_for_a_file_is_there():
     """And the file is, too."""
     from site_links import PAGES as STANDING_FOR
