@@ -11,15 +11,19 @@ OF_A_POOL = "site/test_settings.py::test_example_of_a_pools_setting_sets_it_to_s
 OF_A_PROJECT = "site/test_settings.py::test_example_of_a_projects_setting_is_taken"
 
 NEWCOMER = "newcomer/test_ten_minutes.py::test_whoever_follows_the_page_sees_what_it_shows"
+LESSON = "examples/test_readmes.py::test_lines_of_python_stand_in_the_lesson"
 
 WHOLE = {
     "docs/comparison.md": "test_comparison_page.py::test_no_block_is_left_out",
     "docs/deployment.md": "test_deployment_page.py::test_no_block_is_left_out",
+    "docs/testing.md": "testing/test_page.py::test_tests_of_the_page_pass",
     "docs/ten-minutes-django.md": NEWCOMER,
     "docs/ten-minutes-flask.md": NEWCOMER,
     "docs/typing.md": (
         "typing/test_typing_files.py::test_every_block_of_the_page_is_in_a_checked_file"
     ),
+    "example_django/README.md": LESSON,
+    "example_flask/README.md": LESSON,
     "docs/why.md": "test_why_page.py::test_block_prints_what_its_comments_say",
 }
 
