@@ -34,10 +34,10 @@ def read_shell(code: str) -> None:
 
 
 def read_console(code: str) -> None:
-    """Read what is typed: the rest is what the machine says."""
-    typed = [line.removeprefix("$ ") for line in code.splitlines() if line.startswith("$ ")]
-    assert typed, "a console without a command"
-    read_shell("\n".join(typed))
+    """Read what is typed: after the prompts, where there are any."""
+    lines = code.splitlines()
+    typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    read_shell("\n".join(typed or lines))
 
 
 def read_ini(code: str) -> None:
