@@ -157,6 +157,22 @@ class _StayHere(HTTPRedirectHandler):
         return None
 
 
+def run(arguments: list[str], env: dict[str, str]) -> str:
+    """Run Python with these arguments to its end, and return what it printed; no warnings."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=ROOT,
+        env=env,
+        timeout=PATIENCE,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    return ended.stdout
+
+
 def clean_environment(folder: Path) -> dict[str, str]:
     """Return the environment without what the examples would read from it."""
     unset = ("REDIS_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DJANGO_SETTINGS_MODULE")
