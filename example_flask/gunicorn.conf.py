@@ -24,4 +24,4 @@ preload_app = True
 # ends closes its sockets, so there is no worker_exit hook either.
 graceful_timeout = 15
 
-accesslog = None if os.environ.get("ACCESS_LOG") == "off" else "-"
+accesslog = "-"  # to standard output

@@ -10,7 +10,7 @@ import redis
 
 from redis_pool_ext.embedded import EmbeddedRedis
 
-from .site import MAX, Site, Visitor
+from .site import Site, Visitor
 
 # An example needs its framework.
 collect_ignore = [
@@ -24,11 +24,9 @@ def running(
     redis_server: EmbeddedRedis,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """The example, on the server that all tests share and on a very small pool."""
-    package = request.cls.package
-    limits = {"POOL_MAX_CONNECTIONS": str(MAX), "POOL_TIMEOUT": "0.5"}
-    folder = tmp_path_factory.mktemp(package)
-    with Site(package, folder, REDIS_URL=redis_server.url, **limits) as site:
+    """The example as the test's class starts it, on the server that all tests share."""
+    folder = tmp_path_factory.mktemp(request.cls.package)
+    with request.cls.start(redis_server.url, folder) as site:
         yield site
 
 

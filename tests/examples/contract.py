@@ -6,9 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ import redis
 from example_django import poll
 
 from ..support.server import Server
-from ..support.threads import wait_until
+from .holders import connections_held
 from .site import HTML, MAX, ROOT, Site, Visitor, clean_environment, run
 
 PAGES = ("/", "/counter/", "/programme/", "/report/?seconds=1", "/no-such-page")
@@ -34,6 +31,12 @@ class PollContract:
     session_key: str  # how a session is called in Redis; %s is the cookie's key
     cached_board: str  # how the cache calls the leaderboard in Redis
 
+    @classmethod
+    def start(cls, url: str, folder: Path) -> Site:
+        """Return the example on a very small pool."""
+        limits = {"POOL_MAX_CONNECTIONS": str(MAX), "POOL_TIMEOUT": "0.5"}
+        return Site(cls.package, folder, REDIS_URL=url, **limits)
+
     # -- lesson 1: the counter -----------------------------------------------------------
 
     def test_counter_counts_its_visits(self, site: Site) -> None:
@@ -49,7 +52,7 @@ class PollContract:
         """While all others are taken, a page that needs all three is served."""
         visitor = site.visitor()
         form = visitor.form()
-        with _connections_held(site, admin, MAX - 1):
+        with connections_held(site, admin, MAX - 1):
             vote = visitor.post_only("/vote/", {"Accept": HTML}, choice="good-queue", **form)
             assert vote.status < 400
             assert visitor.get("/board.json").status == 200
@@ -148,7 +151,7 @@ class PollContract:
     def test_full_pool_answers_503_with_our_page(self, site: Site, admin: redis.Redis) -> None:
         """While slow reports hold every connection there is a 503, and after that none."""
         before = site.pool()["timeouts"]
-        with _connections_held(site, admin):
+        with connections_held(site, admin):
             reply = site.visitor().get()
             assert reply.status == 503
             assert int(reply.headers["Retry-After"]) >= 1
@@ -160,7 +163,7 @@ class PollContract:
 
     def test_full_pool_answers_the_script_with_json(self, site: Site, admin: redis.Redis) -> None:
         """The page's script need not read HTML to learn that it has to wait."""
-        with _connections_held(site, admin):
+        with connections_held(site, admin):
             reply = site.visitor().get("/board.json", "application/json")
         assert reply.status == 503
         assert "json" in reply.headers["Content-Type"]
@@ -170,7 +173,7 @@ class PollContract:
         self, site: Site, admin: redis.Redis
     ) -> None:
         """As many as there are: the next report is a 503, and the poll is served."""
-        with _connections_held(site, admin, 2, "/report/apart/"):
+        with connections_held(site, admin, 2, "/report/apart/"):
             assert site.pool()["in_use"] == 0
             assert site.visitor().get("/report/apart/").status == 503
             assert site.visitor().get().status == 200
@@ -182,7 +185,7 @@ class PollContract:
 
     def test_programme_does_without_a_connection(self, site: Site, admin: redis.Redis) -> None:
         """While a report or a vote would be a 503."""
-        with _connections_held(site, admin):
+        with connections_held(site, admin):
             reply = site.visitor().get("/programme/")
         assert reply.status == 200
         assert poll.TALKS[0].title in reply.text
@@ -224,7 +227,7 @@ class PollContract:
 
     def test_health_views_take_no_connection(self, site: Site, admin: redis.Redis) -> None:
         """While every connection is out, both answer at once."""
-        with _connections_held(site, admin):
+        with connections_held(site, admin):
             assert site.visitor().get("/health/live/").status == 200
             ready = site.visitor().get("/health/ready/")
         assert (ready.status, ready.json()["pools"]) == (200, {"default": "busy"})
@@ -298,30 +301,6 @@ class PollContract:
         assert ended.returncode == 1
         last = ended.stderr.strip().splitlines()[-1]
         assert f"EnvironmentVariableError: {name} is not set in the environment: " in last
-
-
-@contextmanager
-def _connections_held(
-    site: Site, admin: redis.Redis, number: int = MAX, path: str = "/report/"
-) -> Iterator[None]:
-    """Let slow reports take so many connections for the length of the block."""
-    with ThreadPoolExecutor(number) as threads:
-        reports = [
-            threads.submit(site.visitor().get, f"{path}?seconds=10", "application/json")
-            for _ in range(number)
-        ]
-        wait_until(lambda: len(_waiting(admin)) == number)
-        try:
-            yield
-        finally:
-            # They wait for items that never come. Here they come, and nobody waits long.
-            admin.rpush(poll.NEVER, *range(10 * number))
-        assert [report.result().status for report in reports] == [200] * number
-
-
-def _waiting(admin: redis.Redis) -> list[dict[str, str]]:
-    """Return the connections that wait for an item of a list."""
-    return [client for client in admin.client_list() if client["cmd"] == "blpop"]
 
 
 def _port_of_own_server(folder: Path) -> int:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -39,19 +40,29 @@ class Reply(NamedTuple):
 class Site:
     """`python -m <package>` on a free port, stopped at the end of the `with` block.
 
-    Its output and its temporary files go to `folder`.
+    Its output and its temporary files go to `folder`. Or another server, by its `command`, whose
+    visitors come through a proxy that sets these `headers`.
     """
 
-    def __init__(self, package: str, folder: Path, **env: str) -> None:
-        self.package = package
+    def __init__(
+        self,
+        package: str,
+        folder: Path,
+        command: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        **env: str,
+    ) -> None:
         self.folder = folder
         self.port = _free_port()
-        self.env = clean_environment(folder) | {"PORT": str(self.port)} | env
+        self.command = command or [sys.executable, *WARNINGS, "-m", package]
+        self.headers = headers or {}
+        where = {"PORT": str(self.port), "BIND": f"127.0.0.1:{self.port}"}
+        self.env = clean_environment(folder) | where | env
 
     def __enter__(self) -> Self:
         with (self.folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, *WARNINGS, "-m", self.package],
+                self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -81,7 +92,7 @@ class Site:
 
     def visitor(self) -> Visitor:
         """Somebody who has not been here before."""
-        return Visitor(f"http://127.0.0.1:{self.port}")
+        return Visitor(f"http://127.0.0.1:{self.port}", self.headers)
 
     def pool(self) -> dict[str, Any]:
         """Return the pool's numbers; asking takes no connection."""
@@ -111,8 +122,9 @@ class Site:
 class Visitor:
     """A browser without JavaScript: keeps cookies, fills forms, follows no redirect."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, headers: Mapping[str, str]) -> None:
         self.address = address
+        self.headers = headers
         self.cookies = SimpleCookie()
         self._opener = build_opener(_StayHere())
 
@@ -142,6 +154,8 @@ class Visitor:
     def _send(self, request: Request) -> Reply:
         cookies = [f"{name}={morsel.value}" for name, morsel in self.cookies.items()]
         request.add_header("Cookie", "; ".join(cookies))
+        for name, value in self.headers.items():
+            request.add_header(name, value)
         try:
             response = self._opener.open(request, timeout=PATIENCE)
         except HTTPError as error:

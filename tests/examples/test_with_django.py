@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from .contract import PollContract
+from .production import ProductionContract
 from .site import ROOT, clean_environment, run
 
 SCOPE = {
@@ -56,3 +57,9 @@ print(asyncio.run(body({SCOPE})))
 """
         env = clean_environment(tmp_path) | {"REDIS_URL": url, "SECRET_KEY": "x"}
         assert run(["-c", program], env) == "(200, True)\n"
+
+
+class TestDjangoInProduction(ProductionContract):
+    """gunicorn, with the example's own configuration."""
+
+    package = "example_django"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .contract import PollContract
+from .production import ProductionContract
 from .site import Site, Visitor, clean_environment, run
 
 
@@ -28,3 +29,9 @@ class TestFlaskExample(PollContract):
         assert visitor.post_only("/vote/", own, choice="good-queue").status == 303
         other = {"Origin": f"http://127.0.0.1:{site.port + 1}"}
         assert visitor.post_only("/vote/", other, choice="good-queue").status == 403
+
+
+class TestFlaskInProduction(ProductionContract):
+    """gunicorn, with the example's own configuration."""
+
+    package = "example_flask"

@@ -1,0 +1,98 @@
+"""What the examples' READMEs show: each block is run, or stands in the file that it names."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib.metadata import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ..support.pages import ROOT, blocks, headed_blocks
+from .site import clean_environment
+
+PACKAGES = [f"example_{name}" for name in ("django", "flask") if find_spec(name)]
+pytestmark = pytest.mark.parametrize("package", PACKAGES)
+
+
+def readme(package: str) -> Path:
+    return ROOT / package / "README.md"
+
+
+def commands(package: str, number: int) -> list[list[str]]:
+    """Return the lines of a block for the shell, each in its words."""
+    return [shlex.split(line, comments=True) for line in blocks(readme(package), "sh")[number]
+            .splitlines()]  # fmt: skip
+
+
+def test_blocks_for_the_shell_are_those_that_are_run(package: str) -> None:
+    """Start and commands below; what is for production in production.py."""
+    install, start, outside, production = (
+        "pip install", f"python -m {package}", "count", "gunicorn --config"
+    )  # fmt: skip
+    first, second, third = blocks(readme(package), "sh")
+    assert install in first
+    assert start in first
+    assert outside in second
+    assert production in third
+
+
+def test_what_is_installed_exists(package: str) -> None:
+    """The extra is one of ours, and the start is what the other tests start."""
+    install, start = commands(package, 0)
+    extra = re.fullmatch(r"redis-pool-ext\[(\w+)\]", install[2])
+    assert extra
+    assert extra[1] in (metadata("redis-pool-ext").get_all("Provides-Extra") or [])
+    assert start == ["python", "-m", package]
+
+
+def test_commands_run_beside_the_poll(package: str, url: str, tmp_path: Path) -> None:
+    """One after the other, in the environment that the text asks for; none of them complains."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {"REDIS_URL": url, "SECRET_KEY": "x", "PYTHONWARNINGS": "error", "PATH": path}
+    ended = subprocess.run(
+        ["bash", "-ec", blocks(readme(package), "sh")[1]],
+        cwd=ROOT,
+        env=clean_environment(tmp_path) | env,
+        timeout=40,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "leads with 0 of 0 votes." in ended.stdout
+    assert "reports" in ended.stdout
+
+
+def test_lines_of_python_stand_in_the_lesson(package: str) -> None:
+    """Word for word, in the file that the heading names."""
+    shown = headed_blocks(readme(package))
+    assert len(shown) == 4
+    for heading, block in shown:
+        (name,) = re.findall(r"`(lesson_\w+\.py)`", heading)
+        assert block in (ROOT / package / name).read_text()
+
+
+def test_files_that_are_named_are_there(package: str) -> None:
+    """Each lesson has its heading, in order; files and pictures exist."""
+    text = readme(package).read_text()
+    lessons = sorted(path.name for path in (ROOT / package).glob("lesson_*.py"))
+    assert re.findall(r"^## \d\. .*`(.*)`$", text, re.MULTILINE) == lessons
+    for name in re.findall(r"`([\w/]+\.(?:py|html))`", text):
+        assert (ROOT / package / name).is_file(), name
+    for picture in re.findall(r'(?:src|srcset)="([^"]+)"', text):
+        assert (ROOT / package / picture).is_file(), picture
+
+
+def test_every_variable_is_told(package: str) -> None:
+    """What the code reads from the environment is in the table, and nothing else is."""
+    read = r"""(?:flag|names|required|seconds|whole|environ\.get)\(\s*"([A-Z_]+)\""""
+    code = "".join(path.read_text() for path in sorted((ROOT / package).glob("*.py")))
+    rows = re.findall(r"^\| (`[A-Z].*?) \|", readme(package).read_text(), re.MULTILINE)
+    told = re.findall(r"`(\w+)`", "".join(rows))
+    assert sorted(told) == sorted(set(re.findall(read, code)) - {"FLASK_DEBUG"})
