@@ -13,9 +13,10 @@ import redis
 
 from example_django import poll
 
+from ..support.pages import blocks
 from ..support.server import Server
 from .holders import connections_held
-from .site import HTML, MAX, ROOT, Site, Visitor, clean_environment, run
+from .site import HTML, MAX, PATH, ROOT, Site, Visitor, clean_environment, run
 
 PAGES = ("/", "/counter/", "/programme/", "/report/?seconds=1", "/no-such-page")
 STATUS = ("/redis-pool/", "/redis-pool/status.css", "/redis-pool/status.js")
@@ -26,8 +27,6 @@ class PollContract:
     """Inherited by one class per framework."""
 
     package: str
-    command: tuple[str, ...]  # of the framework, behind `python`
-    count_votes: str  # how that calls the command of lesson 6
     session_key: str  # how a session is called in Redis; %s is the cookie's key
     cached_board: str  # how the cache calls the leaderboard in Redis
 
@@ -46,16 +45,15 @@ class PollContract:
 
     # -- lesson 2: session, cache and client -----------------------------------------------
 
-    def test_session_cache_and_client_share_one_connection(
-        self, site: Site, admin: redis.Redis
-    ) -> None:
-        """While all others are taken, a page that needs all three is served."""
+    def test_session_cache_and_client_share_one_connection(self, site: Site) -> None:
+        """A vote uses all three, and takes one connection of one pool, once."""
         visitor = site.visitor()
         form = visitor.form()
-        with connections_held(site, admin, MAX - 1):
-            vote = visitor.post_only("/vote/", {"Accept": HTML}, choice="good-queue", **form)
-            assert vote.status < 400
-            assert visitor.get("/board.json").status == 200
+        before = site.taken()
+        visitor.post_only("/vote/", {"Accept": HTML}, choice="good-queue", **form)
+        assert site.taken() - before == 1
+        visitor.get("/board.json")
+        assert site.taken() - before == 2
 
     def test_board_is_kept_in_the_cache_until_a_vote(
         self, visitor: Visitor, admin: redis.Redis
@@ -234,14 +232,25 @@ class PollContract:
 
     # -- lesson 6: outside a request -------------------------------------------------------
 
-    def test_command_counts_the_votes_for_the_programme(
+    def test_commands_of_the_readme_work_beside_the_poll(
         self, site: Site, url: str, tmp_path: Path
     ) -> None:
-        """What cron runs is told by the command, and to visitors."""
+        """What cron runs is told by the command, and to visitors; the package's finds its pools."""
         site.visitor().vote("good-queue")
-        env = clean_environment(tmp_path) | {"REDIS_URL": url, "SECRET_KEY": "x"}
-        said = run([*self.command, self.count_votes], env)
-        assert said == "The shape of a good queue leads with 1 of 1 votes.\n"
+        env = {"REDIS_URL": url, "SECRET_KEY": "x", "PYTHONWARNINGS": "error", "PATH": PATH}
+        ended = subprocess.run(
+            ["bash", "-ec", blocks(ROOT / self.package / "README.md", "sh")[1]],
+            cwd=ROOT,
+            env=clean_environment(tmp_path) | env,
+            timeout=40,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        first, _, rest = ended.stdout.partition("\n")
+        assert first == "The shape of a good queue leads with 1 of 1 votes."
+        assert "reports" in rest
         programme = site.visitor().get("/programme/").text
         assert "“The shape of a good queue” led with 1 of 1." in programme
 

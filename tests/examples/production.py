@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from runpy import run_path
@@ -18,7 +17,7 @@ from example_django import poll
 from ..support.pages import ROOT, SHOWN, blocks
 from ..support.threads import wait_until
 from .holders import connections_held, waiting
-from .site import MAX, Site
+from .site import MAX, PATH, Site
 
 # What the proxy in front of it says, for those who come by https.
 PROXY = {
@@ -71,7 +70,10 @@ class ProductionContract:
         self, url: str, admin: redis.Redis, tmp_path: Path
     ) -> None:
         """SIGTERM: the report in the making is sent, then all workers are gone."""
-        with served(self.package, url, tmp_path) as site, ThreadPoolExecutor(1) as threads:
+        with (
+            served(self.package, url, tmp_path, but="check --deploy") as site,
+            ThreadPoolExecutor(1) as threads,
+        ):
             workers = _children(site.process.pid)
             assert len(workers) == 2
             report = threads.submit(site.visitor().get, "/report/?seconds=10")
@@ -99,14 +101,17 @@ class ProductionContract:
         return run_path(str(ROOT / self.package / "gunicorn.conf.py"))
 
 
-def served(package: str, url: str, folder: Path, **env: str) -> Site:
-    """Return the server that the README's block starts, on another Redis and a free port."""
+def served(package: str, url: str, folder: Path, but: str = "", **env: str) -> Site:
+    """Return the server that the README's block starts, on another Redis and a free port.
+
+    Without the lines that have `but` in them.
+    """
     (block,) = [each for each in blocks(ROOT / package / "README.md", "sh") if "gunicorn" in each]
+    lines = [line for line in block.splitlines() if not but or but not in line]
+    assert lines[-1].startswith("gunicorn ")
     # In the shell's place, so that a signal to it is a signal to gunicorn.
-    script = block.replace(SHOWN, url).replace("\ngunicorn ", "\nexec gunicorn ")
-    assert "exec gunicorn" in script
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return Site(package, folder, ["bash", "-ec", script], PROXY, PATH=path, **env)
+    script = "\n".join([*lines[:-1], f"exec {lines[-1]}"]).replace(SHOWN, url)
+    return Site(package, folder, ["bash", "-ec", script], PROXY, PATH=PATH, **env)
 
 
 def _children(process: int) -> list[int]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from importlib.metadata import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from ..support.pages import ROOT, blocks, headed_blocks
-from .site import clean_environment
 
 PACKAGES = [f"example_{name}" for name in ("django", "flask") if find_spec(name)]
 pytestmark = pytest.mark.parametrize("package", PACKAGES)
@@ -24,49 +20,22 @@ def readme(package: str) -> Path:
     return ROOT / package / "README.md"
 
 
-def commands(package: str, number: int) -> list[list[str]]:
-    """Return the lines of a block for the shell, each in its words."""
-    return [shlex.split(line, comments=True) for line in blocks(readme(package), "sh")[number]
-            .splitlines()]  # fmt: skip
-
-
 def test_blocks_for_the_shell_are_those_that_are_run(package: str) -> None:
-    """Start and commands below; what is for production in production.py."""
-    install, start, outside, production = (
-        "pip install", f"python -m {package}", "count", "gunicorn --config"
-    )  # fmt: skip
-    first, second, third = blocks(readme(package), "sh")
-    assert install in first
-    assert start in first
-    assert outside in second
-    assert production in third
+    """Start and commands by contract.py, what is for production by production.py."""
+    start, commands, production = blocks(readme(package), "sh")
+    assert f"python -m {package}" in start
+    assert "count" in commands
+    assert "gunicorn --config" in production
 
 
 def test_what_is_installed_exists(package: str) -> None:
     """The extra is one of ours, and the start is what the other tests start."""
-    install, start = commands(package, 0)
+    lines = blocks(readme(package), "sh")[0].splitlines()
+    install, start = (shlex.split(line, comments=True) for line in lines)
     extra = re.fullmatch(r"redis-pool-ext\[(\w+)\]", install[2])
     assert extra
     assert extra[1] in (metadata("redis-pool-ext").get_all("Provides-Extra") or [])
     assert start == ["python", "-m", package]
-
-
-def test_commands_run_beside_the_poll(package: str, url: str, tmp_path: Path) -> None:
-    """One after the other, in the environment that the text asks for; none of them complains."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {"REDIS_URL": url, "SECRET_KEY": "x", "PYTHONWARNINGS": "error", "PATH": path}
-    ended = subprocess.run(
-        ["bash", "-ec", blocks(readme(package), "sh")[1]],
-        cwd=ROOT,
-        env=clean_environment(tmp_path) | env,
-        timeout=40,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "leads with 0 of 0 votes." in ended.stdout
-    assert "reports" in ended.stdout
 
 
 def test_lines_of_python_stand_in_the_lesson(package: str) -> None:

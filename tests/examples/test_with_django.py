@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .contract import PollContract
 from .production import ProductionContract
-from .site import ROOT, clean_environment, run
+from .site import ROOT, Site, clean_environment, run
 
 SCOPE = {
     "type": "http", "method": "GET", "path": "/counter/", "query_string": b"",
@@ -20,8 +20,6 @@ class TestDjangoExample(PollContract):
     """`python -m example_django`."""
 
     package = "example_django"
-    command = ("example_django/manage.py",)
-    count_votes = "count_votes"
     session_key = ":1:django.contrib.sessions.cache%s"
     cached_board = ":1:{poll}:board"
 
@@ -63,3 +61,7 @@ class TestDjangoInProduction(ProductionContract):
     """gunicorn, with the example's own configuration."""
 
     package = "example_django"
+
+    def test_check_for_deployment_finds_nothing(self, site: Site) -> None:
+        """Neither Django's own checks nor ours, which the README has run before gunicorn."""
+        assert "System check identified no issues" in site.output

@@ -13,15 +13,15 @@ class TestFlaskExample(PollContract):
     """`python -m example_flask`."""
 
     package = "example_flask"
-    command = ("-m", "flask", "--app", "example_flask.development")
-    count_votes = "count-votes"
     session_key = "session:%s"
     cached_board = "{poll}:board"
 
     def test_flask_command_finds_the_application(self, tmp_path: Path) -> None:
         """`flask --app example_flask.development` works without a word about factories."""
         env = clean_environment(tmp_path) | {"REDIS_URL": "redis://localhost:1/0"}
-        assert "/board.json" in run([*self.command, "routes"], env)
+        assert "/board.json" in run(
+            ["-m", "flask", "--app", "example_flask.development", "routes"], env
+        )
 
     def test_old_browser_is_judged_by_its_origin(self, site: Site, visitor: Visitor) -> None:
         """Without Sec-Fetch-Site, Origin tells the own page from another site's."""
