@@ -18,7 +18,7 @@ def read() -> dict[str, Any]:
             "SECRET_KEY",
             "make one with  python -c 'import secrets; print(secrets.token_urlsafe(50))'",
         ),
-        "TRUSTED_HOSTS": names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"),  # Flask 3.1
+        "TRUSTED_HOSTS": names("ALLOWED_HOSTS", "localhost,127.0.0.1"),  # Flask 3.1
         "REDIS_POOLS": _pools(required("REDIS_URL", "redis://localhost:6379/0, say")),
         "SESSION_COOKIE_SECURE": https,
         "HTTPS": https,

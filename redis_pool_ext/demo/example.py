@@ -39,9 +39,13 @@ def load(framework: str, redis_url: str) -> Example:
     Raises `DemoError` where the package is installed without its examples.
     """
     _make_importable(f"example_{framework}")
-    # The examples read these when they are imported, and refuse to start without a secret.
+    # The examples read these when they are imported, and refuse to start without a secret. What a
+    # shell says for somebody's own project is not meant for them.
     os.environ |= {
         "SECRET_KEY": token_urlsafe(50),
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "DEBUG": "0",
+        "HTTPS": "0",
         "REDIS_URL": redis_url,
         "POOL_MAX_CONNECTIONS": str(MAX_CONNECTIONS),
         "POOL_TIMEOUT": str(TIMEOUT),

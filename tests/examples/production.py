@@ -17,7 +17,7 @@ from example_django import poll
 from ..support.pages import ROOT, SHOWN, blocks
 from ..support.threads import wait_until
 from .holders import connections_held, waiting
-from .site import MAX, PATH, Site
+from .site import MAX, PATH, Site, Visitor
 
 # What the proxy in front of it says, for those who come by https.
 PROXY = {
@@ -51,6 +51,11 @@ class ProductionContract:
         assert "Secure" in vote.headers["Set-Cookie"]
         assert visitor.get("/static/poll.css").status == 200
 
+    def test_unknown_host_is_refused(self, site: Site) -> None:
+        """Whatever name somebody makes up for it is not the site's."""
+        headers = {**PROXY, "Host": "elsewhere.example"}
+        assert Visitor(f"http://127.0.0.1:{site.port}", headers).get().status == 400
+
     def test_status_page_is_hidden_from_who_comes_through_the_proxy(self, site: Site) -> None:
         """Nobody is on this machine then."""
         assert site.visitor().get("/redis-pool/").status == 403
@@ -74,8 +79,8 @@ class ProductionContract:
             served(self.package, url, tmp_path, but="check --deploy") as site,
             ThreadPoolExecutor(1) as threads,
         ):
+            wait_until(lambda: len(_children(site.process.pid)) == 2)
             workers = _children(site.process.pid)
-            assert len(workers) == 2
             report = threads.submit(site.visitor().get, "/report/?seconds=10")
             wait_until(lambda: len(waiting(admin)) == 1)
             site.process.send_signal(signal.SIGTERM)

@@ -189,7 +189,10 @@ def run(arguments: list[str], env: dict[str, str]) -> str:
 
 def clean_environment(folder: Path) -> dict[str, str]:
     """Return the environment without what the examples would read from it."""
-    unset = ("REDIS_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DJANGO_SETTINGS_MODULE")
+    unset = {
+        *("REDIS_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "HTTPS", "DJANGO_SETTINGS_MODULE"),
+        *("POOL_MAX_CONNECTIONS", "POOL_TIMEOUT", "WEB_CONCURRENCY", "WEB_THREADS", "FLASK_DEBUG"),
+    }
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
     return inherited | {"TMPDIR": str(folder)}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
+
+import pytest
 
 from .contract import PollContract
 from .production import ProductionContract
@@ -35,3 +38,8 @@ class TestFlaskInProduction(ProductionContract):
     """gunicorn, with the example's own configuration."""
 
     package = "example_flask"
+
+    @pytest.mark.skipif(version("flask") < "3.1", reason="Flask asks no host's name before 3.1")
+    def test_unknown_host_is_refused(self, site: Site) -> None:
+        """As with Django."""
+        super().test_unknown_host_is_refused(site)
