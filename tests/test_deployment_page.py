@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -88,11 +89,19 @@ def served(folder: Path, url: str, command: str) -> Iterator[subprocess.Popen[by
             command.split(), cwd=folder, env=environment, stdout=log, stderr=log
         )
     try:
-        wait_until(lambda: (folder / "shop.sock").exists() or process.poll() is not None, 20)
+        wait_until(lambda: accepts(folder / "shop.sock") or process.poll() is not None, 20)
         yield process
     finally:
         process.kill()
         process.wait()
+
+
+def accepts(path: Path) -> bool:
+    """Tell whether somebody listens there; the file alone may be there before."""
+    with socket.socket(socket.AF_UNIX) as knocking, suppress(OSError):
+        knocking.connect(str(path))
+        return True
+    return False
 
 
 def blocked(admin: redis.Redis) -> int:
@@ -118,11 +127,11 @@ def test_server_of_the_page_keeps_to_its_bound_and_ends_in_order(
     for library in (command.split()[0], *({server} - {"gthread"})):
         assert find_spec(library), f"needs {library}: pip install 'redis-pool-ext[test]'"
     with served(shop, url, command) as process:
-        socket = shop / "shop.sock"
-        first = fetch(socket, f"/{kind}hit/")
-        holders = [spawn(fetch, socket, f"/{kind}hold/") for _ in range(CONNECTIONS)]
+        door = shop / "shop.sock"
+        first = fetch(door, f"/{kind}hit/")
+        holders = [spawn(fetch, door, f"/{kind}hold/") for _ in range(CONNECTIONS)]
         wait_until(lambda: blocked(admin) == CONNECTIONS)
-        third = fetch(socket, f"/{kind}hit/")
+        third = fetch(door, f"/{kind}hit/")
         count = sum(each["name"] == "shop" for each in admin.client_list())
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: is_told_to_end(shop))
