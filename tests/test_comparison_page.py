@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
@@ -12,12 +11,7 @@ from .support.pages import DOCS, blocks, load, run, said
 from .test_why_page import printed
 
 PAGE = DOCS / "comparison.md"
-NAMES = {
-    "Django": "django",
-    "psycopg_pool": "psycopg-pool",
-    "redis-py": "redis",
-    "Flask-Caching": "flask-caching",
-}
+NAMES = {"psycopg_pool": "psycopg-pool", "redis-py": "redis"}  # as table.md has them
 
 
 def block_with(text: str) -> str:
@@ -62,22 +56,13 @@ def test_pool_of_psycopg_does_not_tell_full_from_down() -> None:
 
 
 def test_versions_are_those_of_the_benchmarks() -> None:
-    """Behaviour and figures are of the same versions; those installed may be newer."""
+    """Behaviour and figures are of the same versions; a new run asks for a look at both."""
     (named,) = re.findall(r"Versions: (.*?)\. Where", PAGE.read_text().replace("\n", " "))
     machine = (DOCS.parent / "benchmarks" / "results" / "table.md").read_text()
     for each in named.split(", "):
         name, _, number = each.rpartition(" ")
         measured = re.search(rf"^- {NAMES.get(name, name)}: (\S+)$", machine, re.M | re.I)
         assert measured is None or measured[1] == number, each
-        assert major(name) in (None, number.partition(".")[0]), f"look again at {each}"
-
-
-def major(name: str) -> str | None:
-    """Return the first number of what is installed of it, if anything is."""
-    try:
-        return version(NAMES.get(name, name)).partition(".")[0]
-    except PackageNotFoundError:
-        return None
 
 
 def test_figures_are_those_of_the_results() -> None:
