@@ -15,7 +15,7 @@ from ..support.threads import wait_until
 from .terminal import Newcomer, free_port, is_shown
 
 
-class Path_(NamedTuple):
+class Followed(NamedTuple):
     """A page, and how its server says that it is up."""
 
     page: Path
@@ -24,8 +24,8 @@ class Path_(NamedTuple):
 
 
 PAGES = {
-    "django": Path_(DOCS / "ten-minutes-django.md", 8000, "Starting development server"),
-    "flask": Path_(DOCS / "ten-minutes-flask.md", 5000, "Debugger is active"),
+    "django": Followed(DOCS / "ten-minutes-django.md", 8000, "Starting development server"),
+    "flask": Followed(DOCS / "ten-minutes-flask.md", 5000, "Debugger is active"),
 }
 REDIS = 6379
 
