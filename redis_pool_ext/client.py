@@ -51,6 +51,7 @@ class LeasedPipeline(_Talking, OneTransaction, Pipeline):
     unseen) and raises `LeaseError`.
     """
 
+    connection: Any
     connection_pool: Lease  # type: ignore[assignment]
     _has_watched = False
 

@@ -21,7 +21,7 @@ from typing import Protocol
 
 __all__ = ["beside_observer", "look_after", "look_after_in", "observe"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 # Seconds between two rounds at least, or a thousand pools, each due at a moment of its own, would
 # be looked through a thousand times in each fifth of a second.

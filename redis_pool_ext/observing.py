@@ -24,7 +24,7 @@ __all__ = [
     "tell",
 ]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 
 class Observed(Protocol):

@@ -152,7 +152,7 @@ class SharedRedis(_Shared, redis.Redis):
 
     def __init__(self, *, find_pool: FindPool) -> None:
         self._find_pool = find_pool
-        self.connection_pool = SharedPool(find_pool)  # type: ignore[assignment]  # one to redis-py
+        self.connection_pool: SharedPool = SharedPool(find_pool)  # type: ignore[assignment]  # one to redis-py
 
     def __reduce__(self) -> Any:
         return partial(type(self), find_pool=self._find_pool), ()

@@ -46,6 +46,15 @@ class Tally:
         self.waits[bisect_left(BOUNDS, seconds)] += 1
         self.wait_seconds_max = max(self.wait_seconds_max, seconds)
 
+    def add_tally(self, tally: Tally) -> None:
+        """Add what a slot has counted, which is gone."""
+        self.acquired += tally.acquired
+        self.wait_seconds += tally.wait_seconds
+        self.wait_seconds_max = max(self.wait_seconds_max, tally.wait_seconds_max)
+        self.hold_seconds += tally.hold_seconds
+        self.waits = _sums([self.waits, tally.waits])
+        self.holds = _sums([self.holds, tally.holds])
+
 
 @dataclass(slots=True)
 class Counters(Tally):
@@ -64,15 +73,6 @@ class Counters(Tally):
     create_seconds: float = 0.0
     creates: list[int] = field(default_factory=_no_times)
     discarded: dict[str, int] = field(default_factory=dict)
-
-    def add_tally(self, tally: Tally) -> None:
-        """Add what a slot has counted, which is gone."""
-        self.acquired += tally.acquired
-        self.wait_seconds += tally.wait_seconds
-        self.wait_seconds_max = max(self.wait_seconds_max, tally.wait_seconds_max)
-        self.hold_seconds += tally.hold_seconds
-        self.waits = _sums([self.waits, tally.waits])
-        self.holds = _sums([self.holds, tally.holds])
 
     def add_dial(self, seconds: float) -> None:
         """Count a connection that was made."""

@@ -22,7 +22,7 @@ from .liveness import answers, is_alive
 
 __all__ = ["AsyncKeeping"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 
 class AsyncKeeping(AsyncDialling, Upkeep, Looking):

@@ -38,6 +38,7 @@ class Engine(RedisCluster):
     """
 
     nodes_manager: Topology
+    single_key_commands: frozenset[str]
 
     def __init__(self, nodes: Nodes, addresses: tuple[Address, ...], first: Address) -> None:
         host = f"[{first[0]}]" if ":" in first[0] else quote(first[0])

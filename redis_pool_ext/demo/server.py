@@ -63,7 +63,7 @@ class Server:
         self.url = url
         self.origin = origin
         self.is_ours = is_ours  # nobody else connects there
-        self.is_fake = url.startswith("fakeredis:")
+        self.is_fake: bool = url.startswith("fakeredis:")
         try:
             # With the example's limits: a URL that contradicts them is refused here.
             config = PoolConfig.from_url(url, max_connections=MAX_CONNECTIONS, timeout=TIMEOUT)

@@ -17,11 +17,11 @@ from ..status.recording import Recording
 
 try:
     from debug_toolbar.panels import Panel
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "RedisPoolPanel needs django-debug-toolbar: "
         "pip install 'redis-pool-ext[django-debug-toolbar]'"
-    ) from error
+    ) from _error
 
 __all__ = ["RedisPoolPanel"]
 

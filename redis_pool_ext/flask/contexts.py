@@ -7,7 +7,7 @@ one: one request, one alias, one connection.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
@@ -126,7 +126,7 @@ def _begin(requests: RequestPolicy) -> None:
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
+def _apart() -> Generator[None, None, None]:
     """Let what a view says of itself in here hold for nobody else."""
     scope = current_scope()
     with choice_kept(), nullcontext() if scope is None else scope.apart():
