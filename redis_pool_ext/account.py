@@ -308,7 +308,7 @@ def put_in_front(guard: type[T], connection_class: type[Any], **facts: Any) -> t
 
     Raises `TypeError` for something that is not a class.
     """
-    if not isinstance(connection_class, type):  # pyright: ignore[reportUnnecessaryIsInstance]  # settings say what they like
+    if not isinstance(connection_class, type):
         raise TypeError(
             f"connection_class must be a class, such as redis.Connection, not {connection_class!r}"
         )

@@ -30,7 +30,9 @@ class _Trace(weakref.ref["Ledger"]):
 
     __slots__ = ("alias", "counters", "tallies")
 
-    def __init__(self, ledger: Ledger, callback: Callable[[_Trace], object]) -> None:
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]  # that of C takes a third
+        self, ledger: Ledger, callback: Callable[[_Trace], object]
+    ) -> None:
         super().__init__(ledger, callback)  # type: ignore[call-arg]
         self.alias, self.counters, self.tallies = ledger.alias, ledger.counters, ledger._tallies
 

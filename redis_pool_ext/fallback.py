@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 import redis
+import redis.exceptions
 
 from .errors import LeaseError
 from .forks import ProcessLock

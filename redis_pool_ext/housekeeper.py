@@ -40,6 +40,7 @@ class House(Protocol):
     @property
     def is_closed(self) -> bool:
         """Tell whether there is nothing to look after any more."""
+        ...
 
     def keep_house(self) -> None:
         """Do one round."""

@@ -34,6 +34,7 @@ class Observed(Protocol):
 
     def stats(self) -> PoolStats:
         """Return a snapshot."""
+        ...
 
 
 class Observer:

@@ -96,6 +96,7 @@ class Wake(Protocol):
 
     def locked(self) -> bool:
         """Tell whether the waiter has still to be woken."""
+        ...
 
 
 class Waiter:

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any, Self
 
 import redis
+import redis.connection
 from redis.sentinel import MasterNotFoundError
 
 from .tls import Contexts

@@ -172,8 +172,7 @@ class PoolStats:
     def from_dict(cls, data: Mapping[str, Any]) -> PoolStats:
         """Read what `as_dict` has told, whatever else stands beside it."""
         known = {each.name: data[each.name] for each in fields(cls)}
-        times = {name: Histogram.from_dict(data[name]) for name in _TIMES}
-        return cls(**known | times | {"discarded": MappingProxyType(dict(data["discarded"]))})
+        return _frozen(known | {name: Histogram.from_dict(data[name]) for name in _TIMES})
 
     def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy does not pickle
         return _frozen, (
@@ -234,4 +233,5 @@ def _sums(rows: list[list[int]]) -> list[int]:
 
 
 def _frozen(data: dict[str, Any]) -> PoolStats:
-    return PoolStats(**data | {"discarded": MappingProxyType(dict(data["discarded"]))})
+    data = {**data, "discarded": MappingProxyType(dict(data["discarded"]))}
+    return PoolStats(**data)

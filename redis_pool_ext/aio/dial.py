@@ -24,12 +24,13 @@ from ..while_dialling import WhileDialling
 from .closing import close_at_once
 from .spending import AsyncRetryWithin
 
+MaintenanceState: Any
 try:
     from redis.maint_notifications import MaintenanceState
-
-    _MAINTENANCE: Any = MaintenanceState.MAINTENANCE
 except ImportError:  # redis-py before 7
-    _MAINTENANCE = object()
+    MaintenanceState = None
+
+_MAINTENANCE: Any = object() if MaintenanceState is None else MaintenanceState.MAINTENANCE
 
 __all__ = ["DialledAsyncConnection", "HandshakeStream"]
 

@@ -69,7 +69,7 @@ class Server:
             config = PoolConfig.from_url(url, max_connections=MAX_CONNECTIONS, timeout=TIMEOUT)
         except ConfigError as error:
             raise DemoError(f"That address cannot be used: {error}", status=2) from error
-        self._options = PATIENCE | dict(config.options)
+        self._options: dict[str, Any] = PATIENCE | dict(config.options)
         self._dials = Dials()
         made_of = config.connection_class
         self._class = self._dials.count(made_of) if self.is_fake else made_of

@@ -63,21 +63,23 @@ class RedisPoolMiddleware:
         if self.async_mode:
             return self.__acall__(request)
         scope, before = _begin(request, self.seconds)
-        response: HttpResponseBase | None = None
+        response: HttpResponseBase
+        answered: HttpResponseBase | None = None
         try:
-            response = self.get_response(request)
+            answered = response = self.get_response(request)
         finally:
-            _finish(scope, before, response)
+            _finish(scope, before, answered)
         return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Do the same under ASGI; nothing of it waits but the rest of the stack."""
         scope, before = _begin(request, self.seconds)
-        response: HttpResponseBase | None = None
+        response: HttpResponseBase
+        answered: HttpResponseBase | None = None
         try:
-            response = await self.get_response(request)
+            answered = response = await self.get_response(request)
         finally:
-            _finish(scope, before, response)
+            _finish(scope, before, answered)
         return response
 
 

@@ -29,7 +29,7 @@ __all__ = ["RedisPoolPanel"]
 class RedisPoolPanel(Panel):  # type: ignore[misc]  # no types are looked at
     """The commands of a request, what it waited for its connection, and how long it holds it."""
 
-    title = nav_title = TITLE
+    title = nav_title = TITLE  # pyright: ignore[reportAssignmentType]  # properties there
     is_async = True
 
     _recording: Recording | None = None

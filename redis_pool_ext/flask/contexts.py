@@ -230,7 +230,8 @@ def _hold_for_body(scope: ContextScope, response: Response) -> None:
         # response around it. Files stay as they are: they need no Redis, and the server
         # must know its own file wrapper again.
         let_go = partial(scope.let_go, scope.hold())
-        response.response = ClosingIterator(response.response, let_go)
+        body: Any = response.response
+        response.response = ClosingIterator(body, let_go)
 
 
 def _is_error_page(response: Response) -> bool:
