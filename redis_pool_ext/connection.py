@@ -274,9 +274,8 @@ class GuardedConnection(Account, DialledConnection):
             else:
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def retire(self) -> None:
-        """Close for good: whoever still refers to this connection cannot revive it."""
-        self.slot = None
+    def cut(self) -> None:
+        """Do the same as `disconnect()`, by the name that connections of tasks have for it, too."""
         self.disconnect()
 
 

@@ -344,11 +344,6 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
         self.slot = None
         self.cut()
 
-    def retire(self) -> None:
-        """Close for good: whoever still refers to this connection cannot revive it."""
-        self.slot = None
-        self.cut()
-
     def __del__(self, *_args: Any) -> None:
         # redis-py's would complain of a connection that was not closed: who has dropped it
         # need not close it. Its slot dies with it.

@@ -13,14 +13,15 @@ from typing import Any, Self
 import redis.asyncio
 
 from ..base import PoolBase
-from ..budget import Budget
 from ..config import PoolConfig
 from ..deadline import Deadline
 from ..errors import LeaseError
+from ..leased import ClientFactory
+from ..lending import Lending
 from ..priority import Priority
 from ..report import caller_site
 from ..stats import PoolStats
-from .client import AsyncClientFactory
+from .client import LeasedAsyncRedis
 from .connection import GuardedAsyncConnection
 from .keeping import AsyncKeeping
 from .kinds import arguments_for_asyncio
@@ -35,7 +36,7 @@ QUIET_TURNS = 3
 BREATH = 0.001
 
 
-class AsyncRedisPool(PoolBase, AsyncKeeping):
+class AsyncRedisPool(Lending[AsyncLease], PoolBase, AsyncKeeping):
     """A bounded, fair pool on redis-py's asyncio pool interface.
 
     It works wherever redis-py takes `connection_pool=` for `redis.asyncio`. Arguments and
@@ -49,6 +50,7 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
     """
 
     _connects_by = redis.asyncio.Connection
+    _lease_class = AsyncLease
 
     _loop: asyncio.AbstractEventLoop | None = None
     _farewell: AsyncGenerator[None, None] | None = None
@@ -60,35 +62,6 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
         return cls(**arguments_for_asyncio(config))
 
     # -- borrowing -----------------------------------------------------------------------
-
-    def lease(
-        self,
-        holder: object = None,
-        *,
-        waits_once: bool = False,
-        budget: Budget | float | None = None,
-        priority: Priority | str = Priority.NORMAL,
-    ) -> AsyncLease:
-        """Return an async context manager over a client pinned to one connection.
-
-        The connection is taken at the first command, and given back at the end of the
-        `async with` block. `holder` names the borrower in warnings and reports: a text, or
-        an object whose `str()` is asked for when there is something to report. With
-        `waits_once`, as in a web request, a lease that was refused does not wait a second
-        `timeout`: what is left of the first is all it has.
-
-        `budget`: the seconds that it may spend on Redis in all; then its commands raise
-        `BudgetExceededError`. `priority`: "high", "normal" or "low"; who goes first when
-        several wait. Raises `ConfigError` for another one of either.
-        """
-        return AsyncLease(
-            self,
-            holder,
-            waits_once=waits_once,
-            # Each request comes by here: what needs no reading is not read.
-            budget=None if budget is None else Budget.of(budget),
-            priority=priority if type(priority) is Priority else Priority.of(priority),
-        )
 
     async def get_connection(
         self,
@@ -251,7 +224,8 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
     # -- clients -----------------------------------------------------------------------
 
     def _start_clients(self) -> None:
-        self.client_factory = AsyncClientFactory(self)
+        built = redis.asyncio.Redis(connection_pool=self)  # type: ignore[arg-type]
+        self.client_factory = ClientFactory(built, LeasedAsyncRedis)
         self._client: redis.asyncio.Redis | None = None
 
     @property
