@@ -18,12 +18,13 @@ from typing import Any, NoReturn, Protocol
 import redis
 from redis.connection import HiredisRespSerializer
 
-from .account import READ_ONLY, Account, put_in_front
+from .account import READ_ONLY, Account
 from .budget import Budget
 from .deadline import Deadline
 from .dial import DialledConnection
 from .express import Lane, exchange, is_redis_pys_own, lane_of
 from .forks import getpid
+from .guards import put_in_front
 from .packing import NumbersAsText
 from .spending import LEAST, SLACK, bounded
 

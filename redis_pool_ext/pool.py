@@ -1,6 +1,7 @@
 """`RedisPool`: what its users call; the work is done one floor down.
 
-Returning, Queueing, Outcomes, Upkeep   what needs no waiting, and both pools have
+Books, Returning, Queueing, Following, Outcomes, Trusting, Upkeep
+            what needs no waiting, and both pools have
 PoolBase    settings, clients, fork
 Waiting     the queue of threads
 Dialling    connections made and made sure of
