@@ -13,7 +13,6 @@ import hiredis
 import redis
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.embedded import EmbeddedRedis
 
 from .harness import (
     Contender,
@@ -23,10 +22,10 @@ from .harness import (
     Run,
     Target,
     beaten,
-    row,
-    timings,
+    timed_rows,
     with_ratios,
 )
+from .one_key import KEPT_FOR_NONE, NO_ACCOUNT, serving_key
 from .stubs import StubConnection
 
 __all__ = ["TITLE", "measure"]
@@ -38,9 +37,6 @@ REQUEST = "client + GET + return, stub socket"
 LOOPBACK = "GET, loopback"
 
 UNIT = {"wall": "us", "cpu": "us", "ratio": "x"}
-
-# Seconds; what redis-py 8 has where nothing is said, written down for all alike.
-SOCKET_TIMEOUT = 5.0
 
 OURS = "redis_pool_ext, leased"
 POOLED = "redis-py, pooled"
@@ -55,29 +51,20 @@ REASONS = {
     "no reply callbacks and no other commands",
     BARE_UNTIMED: "the floor of a client that waits for ever: without a timeout Python asks the "
     "kernel to receive at once, with one it asks first whether there is something to receive",
-    PINNED: "it holds one connection for good, and keeps no account of what is owed on it, or of "
-    "what a command leaves behind",
-    ONE_FOR_ALL: "nothing is made per request, and nothing is kept for one: each command may "
-    "have another connection, and whatever was left on it",
+    PINNED: NO_ACCOUNT,
+    ONE_FOR_ALL: KEPT_FOR_NONE,
 }
 
 
 def measure(effort: Effort) -> Result:
     """Measure the three, each among its peers."""
-    with EmbeddedRedis() as server:
-        options: dict[str, Any] = {
-            "host": server.host,
-            "port": server.port,
-            "socket_timeout": SOCKET_TIMEOUT,
-        }
-        with redis.Redis(**options) as admin:
-            admin.set("key", "hello")
+    with serving_key() as options:
         rows = [
             *_rows(STUB, _pinned_and_pooled(StubConnection, {}), effort, 2_000),
             *_rows(REQUEST, _requests(), effort, 1_000),
             *_rows(
                 LOOPBACK,
-                [*_pinned_and_pooled(redis.Connection, options), *_bare(server)],
+                [*_pinned_and_pooled(redis.Connection, options), *_bare(options)],
                 effort,
                 1_000,
             ),
@@ -94,12 +81,7 @@ def measure(effort: Effort) -> Result:
 
 
 def _rows(group: str, contenders: Sequence[Contender], effort: Effort, number: int) -> list[Row]:
-    found = timings(contenders, rounds=effort.rounds, number=effort.count(number))
-    rows = [
-        row(each.name, found[each.name]._asdict(), UNIT, note=each.note, group=group)
-        for each in contenders
-    ]
-    return with_ratios(rows, "wall")
+    return with_ratios(timed_rows(contenders, effort, number, UNIT, group=group), "wall")
 
 
 def _targets(rows: list[Row]) -> list[Target]:
@@ -180,16 +162,18 @@ def _requests() -> list[Contender]:
     ]
 
 
-def _bare(server: EmbeddedRedis) -> list[Contender]:
+def _bare(options: dict[str, Any]) -> list[Contender]:
     """Return the floor: nothing between the socket and the parser."""
     return [
         Contender(
             BARE,
-            partial(_bare_socket, server, SOCKET_TIMEOUT),
+            partial(_bare_socket, options),
             "pack, sendall, recv_into, feed, gets; TCP_NODELAY and the clients' socket timeout",
         ),
         Contender(
-            BARE_UNTIMED, partial(_bare_socket, server, None), "the same, and waits for ever"
+            BARE_UNTIMED,
+            partial(_bare_socket, options | {"socket_timeout": None}),
+            "the same, and waits for ever",
         ),
     ]
 
@@ -262,10 +246,10 @@ def _client_per_request(*, single_connection_client: bool) -> Iterator[Run]:
 
 
 @contextmanager
-def _bare_socket(server: EmbeddedRedis, timeout: float | None) -> Iterator[Run]:
-    with socket.create_connection((server.host, server.port)) as sock:
+def _bare_socket(options: dict[str, Any]) -> Iterator[Run]:
+    with socket.create_connection((options["host"], options["port"])) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(timeout)
+        sock.settimeout(options["socket_timeout"])
         pack, send, receive = hiredis.pack_command, sock.sendall, sock.recv_into
         # Its types say less than it takes.
         reader: Any = hiredis.Reader(notEnoughData=None)

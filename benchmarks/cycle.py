@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import repeat
 
-from .harness import Contender, Effort, Result, Run, Target, beaten, row, timings, with_ratios
+from .harness import Contender, Effort, Result, Run, Target, beaten, timed_rows, with_ratios
 from .pools import KINDS, SMALLEST, Kind
 
 __all__ = ["TITLE", "measure"]
@@ -29,11 +29,7 @@ def measure(effort: Effort) -> Result:
     contenders = [
         Contender(kind.name, partial(taking_turns, kind, 10), kind.note) for kind in KINDS.values()
     ]
-    found = timings(contenders, rounds=effort.rounds, number=effort.count(20_000))
-    rows = with_ratios(
-        [row(each.name, found[each.name]._asdict(), UNIT, note=each.note) for each in contenders],
-        "wall",
-    )
+    rows = with_ratios(timed_rows(contenders, effort, 20_000, UNIT), "wall")
     blocking = next(each for each in rows if each.name == "redis-py blocking")
     text = "get_connection + release against redis-py's BlockingConnectionPool: at least 8 times"
     return Result(

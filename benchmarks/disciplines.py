@@ -13,7 +13,7 @@ from statistics import median
 
 from . import harness
 from .harness import OURS, Curve, Effort, Result, Row
-from .outcome import Outcome, Request, jain
+from .outcome import FIGURES, Outcome, Request, jain
 from .servers import Trouble
 from .storms import Crowd, Discipline, Retry, Storm, simulate
 
@@ -21,14 +21,7 @@ __all__ = ["DISCIPLINES", "STORMS", "TITLE", "measure"]
 
 TITLE = "Disciplines of the queue, on paper: 10 connections, holds of 5 ms, a target of 10 ms"
 
-UNIT = {
-    "goodput": "%",
-    "served": "%",
-    "p50": "ms",
-    "p99": "ms",
-    "refused": "%",
-    "told p50": "ms",
-    "told p99": "ms",
+UNIT = FIGURES | {
     "back after": "s",
     "jain": "",
     "longest gap": "s",

@@ -18,9 +18,10 @@ from . import harness
 from .clockwork import Clockwork, seeded
 from .harness import Curve, Effort, Result, Row
 from .outcome import Outcome, Request, share
-from .paper import PaperPool, Visit
+from .paper import PaperPool
 from .servers import OneAtATime, Trouble
 from .simulation import at_random
+from .visits import Visit
 
 __all__ = ["COMMAND", "TITLE", "Fleet", "Return", "measure"]
 

@@ -36,6 +36,7 @@ __all__ = [
     "ratio",
     "rotated",
     "row",
+    "timed_rows",
     "timings",
     "with_ratios",
 ]
@@ -223,6 +224,17 @@ def row(
     }
     medians = {column: median(figures) for column, figures in scaled.items()}
     return Row(name, medians, scaled, note, group)
+
+
+def timed_rows(
+    contenders: Sequence[Contender], effort: Effort, number: int, unit: dict[str, str], **more: str
+) -> list[Row]:
+    """Return a row for each contender: its `timings`, of `number` times in a full run."""
+    found = timings(contenders, rounds=effort.rounds, number=effort.count(number))
+    return [
+        row(each.name, found[each.name]._asdict(), unit, note=each.note, **more)
+        for each in contenders
+    ]
 
 
 def with_ratios(rows: Sequence[Row], column: str) -> list[Row]:

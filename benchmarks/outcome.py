@@ -10,9 +10,30 @@ from typing import NamedTuple
 
 from .harness import ratio
 
-__all__ = ["NORMAL", "SLICE", "Outcome", "Request", "difference", "jain", "share", "slices"]
+__all__ = [
+    "FIGURES",
+    "NORMAL",
+    "SLICE",
+    "Outcome",
+    "Request",
+    "difference",
+    "jain",
+    "share",
+    "slices",
+]
 
 SLICE = 0.1  # seconds
+
+# The figures of an outcome that say how it went, and their units.
+FIGURES = {
+    "goodput": "%",
+    "served": "%",
+    "p50": "ms",
+    "p99": "ms",
+    "refused": "%",
+    "told p50": "ms",
+    "told p99": "ms",
+}
 
 # Waits are normal again at this many times the longest of the slices before, for half a second.
 NORMAL = 1.25

@@ -28,7 +28,7 @@ from .offering import (
     capacity,
     offer,
 )
-from .outcome import Outcome, difference, slices
+from .outcome import FIGURES, Outcome, difference, slices
 from .storms import Arrival, replay
 
 __all__ = ["LOADS", "TITLE", "measure"]
@@ -45,14 +45,7 @@ TOO_LATE = 0.002  # seconds: then it was this machine that kept them waiting
 # Parts of a round for which half of the capacity is offered, `WORST`, and half again.
 BEFORE, DURING, AFTER = 0.5, 0.75, 1.0
 
-UNIT = {
-    "goodput": "%",
-    "served": "%",
-    "p50": "ms",
-    "p99": "ms",
-    "refused": "%",
-    "told p50": "ms",
-    "told p99": "ms",
+UNIT = FIGURES | {
     "late": "ms",
     "goodput on paper": "%",
     "p99 on paper": "ms",

@@ -1,16 +1,15 @@
-"""Pools on paper: the books are the pool's own, and only time is made up.
+"""Our pool on paper: the books are the pool's own, and only time is made up.
 
 `PaperPool` does with the `Ledger` what the pool of threads does with it, at the moments that a
-`Clockwork` names. `BargingPool` is redis-py's blocking pool, as far as its queue goes.
+`Clockwork` names.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import redis
 
@@ -23,39 +22,9 @@ from redis_pool_ext.waiting import GLANCE
 
 from .clockwork import Clockwork
 from .servers import Server
+from .visits import BROKEN, SERVED, Visit
 
-__all__ = ["BargingPool", "OnPaper", "PaperPool", "Visit"]
-
-# What a visit that got a connection ended with: the work was done, or the server went away.
-SERVED, BROKEN = "served", "broken"
-
-WAKING = 0.00003  # seconds until a thread that was woken runs; about what it takes here
-
-
-class Visit:
-    """One try to get a connection for so many seconds of work; `ended(visit)` hears of the end.
-
-    `end` is "served", "broken" (the server went away), or the name of the refusal.
-    """
-
-    __slots__ = ("at", "client", "end", "ended", "seconds", "work")
-
-    def __init__(
-        self, work: float, ended: Callable[[Visit], object] = lambda _: None, client: int = 0
-    ) -> None:
-        self.work = work
-        self.ended = ended
-        self.client = client
-        self.at = 0.0
-        self.seconds = 0.0
-        self.end: str | None = None
-
-
-class OnPaper(Protocol):
-    """What can be visited."""
-
-    def visit(self, visit: Visit) -> None:
-        """Let somebody come for a connection."""
+__all__ = ["PaperPool"]
 
 
 class PaperConnection:
@@ -164,7 +133,7 @@ class PaperPool:
 
     def _refuse(self, visit: Visit, end: str) -> None:
         self.ledger.counters.add_end(end)
-        self._end(visit, end)
+        visit.end_with(end, self._clock.now)
 
     def _look_later(self) -> None:
         """See to it that those who wait look, now and then, at what nobody was woken for."""
@@ -267,69 +236,9 @@ class PaperPool:
             reason = ledger.take_in(connection, slot, now, "error")  # type: ignore[arg-type]
             ledger.counters.add_discard(reason or "")
             self._close(slot)
-        self._end(visit, SERVED if is_done else BROKEN)
+        visit.end_with(SERVED if is_done else BROKEN, self._clock.now)
 
     def _close(self, slot: Slot) -> None:
         slot.state = SlotState.CLOSING
         self.ledger.close_slot(slot)
         self.ledger.serve(self._clock.now)
-
-    def _end(self, visit: Visit, end: str) -> None:
-        visit.end, visit.seconds = end, self._clock.now - visit.at
-        visit.ended(visit)
-
-
-class BargingPool:
-    """redis-py's blocking pool: who is woken may find that a newcomer was quicker.
-
-    Then it goes to the end of the line. All connections are there; a wait ends after `timeout`.
-    """
-
-    def __init__(
-        self, clock: Clockwork, server: Server, *, max_connections: int, timeout: float
-    ) -> None:
-        self._clock = clock
-        self._server = server
-        self._free = max_connections
-        self._timeout = timeout
-        self._waiting: deque[Visit] = deque()
-
-    def fill(self) -> None:
-        """Nothing is to be done: they are there."""
-
-    def visit(self, visit: Visit) -> None:
-        """Let somebody come for a connection."""
-        visit.at = self._clock.now
-        if not self._take(visit):
-            self._waiting.append(visit)
-            self._clock.at(visit.at + self._timeout, self._give_up, visit)
-
-    def _take(self, visit: Visit) -> bool:
-        if not self._free:
-            return False
-        self._free -= 1
-        self._server.work(visit.work, partial(self._back, visit))
-        return True
-
-    def _woken(self, visit: Visit) -> None:
-        if visit.end is None and not self._take(visit):
-            if self._clock.now >= visit.at + self._timeout:
-                self._end(visit, Refusal.TIMED_OUT.value)
-            else:
-                self._waiting.append(visit)
-
-    def _give_up(self, visit: Visit) -> None:
-        if visit in self._waiting:  # else it is served, or about to look
-            self._waiting.remove(visit)
-            if not self._take(visit):
-                self._end(visit, Refusal.TIMED_OUT.value)
-
-    def _back(self, visit: Visit, is_done: bool) -> None:
-        self._free += 1
-        if self._waiting:
-            self._clock.after(WAKING, self._woken, self._waiting.popleft())
-        self._end(visit, SERVED if is_done else BROKEN)
-
-    def _end(self, visit: Visit, end: str) -> None:
-        visit.end, visit.seconds = end, self._clock.now - visit.at
-        visit.ended(visit)

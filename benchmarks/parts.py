@@ -14,7 +14,7 @@ import redis
 from redis_pool_ext import RedisPool
 from redis_pool_ext.packing import pack_ordinary
 
-from .harness import Contender, Effort, Result, Row, Run, Target, row, timings
+from .harness import Contender, Effort, Result, Row, Run, Target, timed_rows
 from .stubs import StubConnection
 from .uncounted import UncountedPool
 
@@ -40,9 +40,7 @@ def measure(effort: Effort) -> Result:
     """Measure each part, in turns; they overlap, as the notes say."""
     rows = []
     for group, parts in ((GET, _of_a_get()), (LEASE, _of_a_lease()), (CYCLE, _of_a_cycle())):
-        found = timings(parts, rounds=effort.rounds, number=effort.count(5_000))
-        rows += [row(each.name, found[each.name]._asdict(), UNIT, note=each.note, group=group)
-                 for each in parts]  # fmt: skip
+        rows += timed_rows(parts, effort, 5_000, UNIT, group=group)
     return Result("parts", TITLE, UNIT, rows, targets=[_target(rows)])
 
 

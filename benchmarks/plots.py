@@ -24,7 +24,7 @@ __all__ = ["draw"]
 TEXT = "#75808c"
 GRID = "#75808c40"
 OURS = "#2f81f7"
-SLOWER, FASTER = "#75808c", "#cf5a16"
+FASTER = "#cf5a16"  # a peer that is
 PEERS = ("#cf5a16", "#2c974b", "#a05be0", "#c2418d", "#9a7b12")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+from .barging import BargingPool
 from .clockwork import Action, Clockwork, seeded
 from .outcome import Outcome, Request
-from .paper import BargingPool, OnPaper, PaperPool, Visit
+from .paper import PaperPool
 from .servers import Roomy, Server, Trouble
 from .simulation import at_random
+from .visits import SERVED, OnPaper, Visit
 
 __all__ = ["Arrival", "Crowd", "Discipline", "Retry", "Storm", "replay", "simulate"]
 
@@ -142,11 +144,11 @@ def replay(
 
 def _add(found: list[Request], arrival: Arrival, visit: Visit) -> None:
     seconds = visit.seconds + arrival.late
-    found.append(Request(arrival.at, seconds, visit.end == "served", arrival.late))
+    found.append(Request(arrival.at, seconds, visit.end == SERVED, arrival.late))
 
 
 def _note(found: list[Request], visit: Visit) -> None:
-    found.append(Request(visit.at, visit.seconds, visit.end == "served", client=visit.client))
+    found.append(Request(visit.at, visit.seconds, visit.end == SERVED, client=visit.client))
 
 
 class _Comers:
@@ -179,7 +181,7 @@ class _Comers:
     def _gone(self, tries: int, visit: Visit) -> None:
         _note(self.found, visit)
         storm, rng = self._storm, self._rng
-        if visit.end != "served" and storm.retry is not None and tries < storm.retry.tries:
+        if visit.end != SERVED and storm.retry is not None and tries < storm.retry.tries:
             self._clock.after(storm.retry.pause(rng), self._come, visit.client, tries + 1)
         elif storm.crowd is not None:
             self._clock.after(rng.expovariate(1 / storm.crowd.thinks), self._come, visit.client)

@@ -5,11 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from statistics import median
-from typing import Any
-
-import redis
-
-from redis_pool_ext.embedded import EmbeddedRedis
 
 from .harness import (
     Contender,
@@ -19,10 +14,10 @@ from .harness import (
     Target,
     beaten,
     paired,
-    row,
-    timings,
+    timed_rows,
     with_ratios,
 )
+from .one_key import KEPT_FOR_NONE, NO_ACCOUNT, serving_key
 from .one_loop import hosted
 from .pools import SMALLEST
 from .task_clients import (
@@ -58,17 +53,12 @@ UNIT = {
     "ratio": "x",
 }
 
-# Seconds; what redis-py 8 has where nothing is said, written down for all alike.
-SOCKET_TIMEOUT = 5.0
-
 REASONS = {
     BARE: "the floor: it packs, writes, reads and parses, and knows no errors, no retries, no "
     "reply callbacks and no other commands",
     BARE_UNTIMED: "the floor of a client that waits for ever: it takes no time of any reply",
-    PINNED: "it holds one connection for good, and keeps no account of what is owed on it, or of "
-    "what a command leaves behind",
-    ONE_FOR_ALL: "nothing is made per request, and nothing is kept for one: each command may "
-    "have another connection, and whatever was left on it",
+    PINNED: NO_ACCOUNT,
+    ONE_FOR_ALL: KEPT_FOR_NONE,
     GLIDE: "sockets, packing and parsing are Rust, in threads of its own; the loop is woken "
     "with the reply",
     SMALLEST: "the floor: what a fair queue of tasks costs when nobody has a deadline, nothing is "
@@ -79,14 +69,7 @@ REASONS = {
 
 def measure(effort: Effort) -> Result:
     """Measure the three, all in one event loop."""
-    with EmbeddedRedis() as server, asyncio.Runner() as runner:
-        options: dict[str, Any] = {
-            "host": server.host,
-            "port": server.port,
-            "socket_timeout": SOCKET_TIMEOUT,
-        }
-        with redis.Redis(**options) as admin:
-            admin.set("key", "hello")
+    with serving_key() as options, asyncio.Runner() as runner:
         rows = [
             *_rows(GET, [hosted(runner, each) for each in clients(options)], effort, 1_000),
             *_rows(REQUEST, [hosted(runner, each) for each in requests(options)], effort, 500),
@@ -105,12 +88,7 @@ def measure(effort: Effort) -> Result:
 
 
 def _rows(group: str, contenders: Sequence[Contender], effort: Effort, number: int) -> list[Row]:
-    found = timings(contenders, rounds=effort.rounds, number=effort.count(number))
-    rows = [
-        row(each.name, found[each.name]._asdict(), UNIT, note=each.note, group=group)
-        for each in contenders
-    ]
-    return with_ratios(rows, "cpu")
+    return with_ratios(timed_rows(contenders, effort, number, UNIT, group=group), "cpu")
 
 
 def _targets(rows: Sequence[Row]) -> list[Target]:

@@ -8,7 +8,7 @@ here waits or talks to a server, so connections of threads and of tasks have it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.exceptions import ExecAbortError, ReadOnlyError
@@ -21,7 +21,7 @@ from .forks import getpid
 from .records import Slot
 from .sticky import REPLAYED, STREAMING, Effect, effect, name_of
 
-__all__ = ["READ_ONLY", "Account", "put_in_front"]
+__all__ = ["READ_ONLY", "Account"]
 
 READ_ONLY = "read only"
 
@@ -46,10 +46,12 @@ if TYPE_CHECKING:
         budget: Budget | None
 
         def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+        @property
+        def is_spent(self) -> bool: ...
         def pack_command(self, *args: Any) -> Any: ...
         def pack_commands(self, commands: Any) -> Any: ...
         def lend(self, budget: Budget | None) -> None: ...
-        def retire(self) -> None: ...
+        def cut(self) -> None: ...
         def forfeit(self) -> None: ...
 
 else:
@@ -241,6 +243,11 @@ class Account(_Mixin):
             raise LeaseError("this connection was given back to its pool; take a new lease")
         return home
 
+    def retire(self) -> None:
+        """Close for good: whoever still refers to this connection cannot revive it."""
+        self.slot = None
+        self.cut()
+
     @property
     def has_lost_state(self) -> bool:
         """Tell whether the socket that is gone held state that somebody relied on."""
@@ -296,27 +303,3 @@ class Account(_Mixin):
     def is_inherited(self) -> bool:
         """Tell whether the socket was opened by another process, before a fork."""
         return bool(self.pid != getpid())
-
-
-T = TypeVar("T")
-
-_guards: dict[tuple[type[Any], type[Any]], type[Any]] = {}
-
-
-def put_in_front(guard: type[T], connection_class: type[Any], **facts: Any) -> type[T]:
-    """Return `connection_class` with `guard` in front, the same class each time.
-
-    Raises `TypeError` for something that is not a class.
-    """
-    if not isinstance(connection_class, type):
-        raise TypeError(
-            f"connection_class must be a class, such as redis.Connection, not {connection_class!r}"
-        )
-    if issubclass(connection_class, guard):
-        return connection_class
-    made = _guards.get((guard, connection_class))
-    if made is None:
-        name, facts["__module__"] = f"Guarded{connection_class.__name__}", guard.__module__
-        made = type(name, (guard, connection_class), facts)
-        made = _guards.setdefault((guard, connection_class), made)
-    return made

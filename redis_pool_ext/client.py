@@ -14,17 +14,14 @@ from redis.client import Monitor, Pipeline, PubSub
 from .connection import GuardedConnection
 from .errors import RedisPoolError
 from .express import MISSED, is_watched
-from .leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor, Template
-from .liveness import looks_alive
+from .leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor
 from .locks import Lock, with_class
 from .packing import pack_ordinary
-from .sticky import Effect, effect
 
 if TYPE_CHECKING:
     from .lease import Lease
-    from .pool import RedisPool
 
-__all__ = ["ClientFactory", "LeaseSideDoor", "LeasedPipeline", "LeasedRedis"]
+__all__ = ["LeaseSideDoor", "LeasedPipeline", "LeasedRedis"]
 
 
 class _Talking:
@@ -53,13 +50,10 @@ class LeasedPipeline(_Talking, OneTransaction, Pipeline):
 
     connection: Any
     connection_pool: Lease  # type: ignore[assignment]
-    _has_watched = False
 
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """Execute a command at once, as between WATCH and MULTI."""
-        if effect(args) is Effect.WATCH:
-            self._require_no_other_transaction()
-            self._has_watched = True
+        self._note_watch(args)
         return super().immediate_execute_command(*args, **options)
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
@@ -68,13 +62,7 @@ class LeasedPipeline(_Talking, OneTransaction, Pipeline):
         is_transaction = bool(vars(self)["transaction"]) or self.explicit_transaction
         if self.command_stack and is_transaction:
             self._require_no_other_transaction()
-        connection = self.connection
-        if (
-            self.watching
-            and isinstance(connection, GuardedConnection)
-            and (connection.is_left or not looks_alive(connection))
-        ):
-            connection.disconnect()  # seen before EXEC is sent: nothing has run
+        self._look_before_exec(self.connection)
         return super().execute(raise_on_error)
 
     # redis-py's three ways to talk to the server, each called with the connection taken.
@@ -104,14 +92,7 @@ class LeasedPipeline(_Talking, OneTransaction, Pipeline):
     def reset(self) -> None:  # type: ignore[override]  # redis-py's own: RESET is a command, too
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection = self.connection
-        if isinstance(connection, GuardedConnection) and self._has_watched:
-            if self.watching and connection.is_spent:
-                connection.disconnect()  # UNWATCH would be refused
-            if not connection.is_connected:
-                self.watching = False  # there is nothing left to UNWATCH
-            # Only its own WATCH: another pipeline's that was lost is not this one's to forgive.
-            connection.transaction_over()
-            self._has_watched = False
+        self._forget_watch(connection)
         try:
             super().reset()
         finally:
@@ -238,14 +219,3 @@ class LeaseSideDoor(SideDoor):
     def release(self, connection: Any) -> None:
         """Give it back, before the lease does."""
         self._lease.release(connection)
-
-
-class ClientFactory:
-    """Makes the clients of one pool."""
-
-    def __init__(self, pool: RedisPool) -> None:
-        self._template = Template(redis.Redis(connection_pool=pool))  # type: ignore[arg-type]
-
-    def leased(self, lease: Lease) -> LeasedRedis:
-        """Return a client on `lease`."""
-        return self._template.copy_for(lease, LeasedRedis)

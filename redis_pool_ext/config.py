@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .problems import ConfigError, Problem, shown
-from .reader import KEYS, REFUSED, InCall, InMapping, Reader, contradictions, hint_for_key, refusal
+from .reader import REFUSED, Reader, contradictions, refusal
 from .rules import POOL_RULES
+from .spelling import KEYS, InCall, InMapping, hint_for_key
 
 __all__ = [
     "ConfigError",

@@ -18,12 +18,13 @@ from typing import Any, NoReturn, Protocol
 import redis
 from redis.connection import HiredisRespSerializer
 
-from .account import READ_ONLY, Account, put_in_front
+from .account import READ_ONLY, Account
 from .budget import Budget
 from .deadline import Deadline
 from .dial import DialledConnection
 from .express import Lane, exchange, is_redis_pys_own, lane_of
 from .forks import getpid
+from .guards import put_in_front
 from .packing import NumbersAsText
 from .records import Slot
 from .spending import LEAST, SLACK, bounded
@@ -278,9 +279,8 @@ class GuardedConnection(Account, DialledConnection):
             else:
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def retire(self) -> None:
-        """Close for good: whoever still refers to this connection cannot revive it."""
-        self.slot = None
+    def cut(self) -> None:
+        """Do the same as `disconnect()`, by the name that connections of tasks have for it, too."""
         self.disconnect()
 
 

@@ -11,7 +11,7 @@ from .aio.degrading import DegradingAsyncRedis
 from .client import LeasedPipeline, LeasedRedis
 from .cluster.client import LeasedCluster
 from .cluster.degrading import DegradingCluster
-from .fallback import OUTAGES, Degradation, Degrading, Fallback
+from .fallback import Degradation, Degrading, Fallback
 from .scope import Scope
 
 __all__ = ["DegradingPipeline", "DegradingRedis", "DegradingScope", "FindDegrading"]
@@ -24,15 +24,10 @@ class DegradingPipeline(Degrading, LeasedPipeline):
         """Execute the queued commands."""
         queued: list[Any] = list(self.command_stack)
         commands = [args for args, _ in queued]
-        is_watching = self.watching
-        if is_watching or not self.degradation.skips(commands):
-            try:
+        attempt = self._trying(commands, is_watching=self.watching)
+        if attempt.is_due:
+            with attempt:
                 return super().execute(raise_on_error)
-            except OUTAGES as error:
-                if is_watching or not self.degradation.replaces(
-                    error, self.connection_pool, commands
-                ):
-                    raise
         self.reset()  # redis-py leaves the commands where it got no connection
         return [self._instead(args, options) for args, options in queued]
 

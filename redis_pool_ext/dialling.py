@@ -7,15 +7,16 @@ from time import monotonic
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
 from .liveness import answers, looks_alive
-from .outcomes import ANSWER_WITHIN, DIAL_AT_LEAST, Outcomes, still_dialling
+from .outcomes import DIAL_AT_LEAST, still_dialling
 from .priority import Priority
 from .records import Slot, Waiter
+from .trust import ANSWER_WITHIN, Trusting
 from .waiting import Waiting
 
 __all__ = ["Dialling"]
 
 
-class Dialling(Waiting, Outcomes):
+class Dialling(Waiting, Trusting):
     """The part of the pool that dials, renews and validates."""
 
     def _get_with_care(

@@ -21,7 +21,7 @@ from .http import ANSWERED_WITH_503
 from .reading import PAGES, is_read, whole_name
 from .report import Reported
 
-__all__ = ["OUTAGES", "Degradation", "Degrading", "Fallback"]
+__all__ = ["OUTAGES", "Attempt", "Degradation", "Degrading", "Fallback"]
 
 logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
@@ -99,6 +99,44 @@ class Degradation:
         return True
 
 
+class Attempt:
+    """A try at commands: a `with` that ends at an outage for which the default stands in.
+
+    The same for threads and tasks. A pipeline that `is_watching` keys is always tried, and its
+    outage is told: what it has read before counts.
+    """
+
+    __slots__ = ("_commands", "_degradation", "_is_watching", "_lease")
+
+    def __init__(
+        self,
+        degradation: Degradation,
+        lease: Any,
+        commands: Sequence[Command],
+        *,
+        is_watching: bool = False,
+    ) -> None:
+        self._degradation = degradation
+        self._lease = lease
+        self._commands = commands
+        self._is_watching = is_watching
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether they are to be tried at all."""
+        return self._is_watching or not self._degradation.skips(self._commands)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        return (
+            isinstance(error, OUTAGES)
+            and not self._is_watching
+            and self._degradation.replaces(error, self._lease, self._commands)
+        )
+
+
 class Degrading:
     """A client or pipeline whose reads get a default where Redis gives no answer."""
 
@@ -118,6 +156,7 @@ class Degrading:
         self, execute: Callable[..., Any], args: Command, options: dict[str, Any]
     ) -> Any:
         """Execute one command, or return what it gets where Redis gives no answer."""
+        # What an `Attempt` does, without one: each command of a view comes by here.
         if not self.degradation.gave_up or not self.degradation.skips([args]):
             try:
                 return execute(*args, **options)
@@ -125,6 +164,9 @@ class Degrading:
                 if not self.degradation.replaces(error, self.connection_pool, [args]):
                     raise
         return self._instead(args, options)
+
+    def _trying(self, commands: Sequence[Command], *, is_watching: bool = False) -> Attempt:
+        return Attempt(self.degradation, self.connection_pool, commands, is_watching=is_watching)
 
     def _instead(self, args: Command, options: dict[str, Any]) -> Any:
         return self.degradation.fallback.value_for(args, options)

@@ -10,6 +10,7 @@ from .budget import Budget
 from .comeback import whole_seconds
 from .deadline import Deadline
 from .errors import ConnectionPoolTimeoutError, LeaseError
+from .express import is_recording
 from .facade import Facade
 from .forks import getpid
 from .priority import Priority
@@ -35,8 +36,11 @@ class Holding(Facade):
     _kind: str
     _door: str
 
+    # What exchanges an ordinary command for its reply, without a budget and with one.
+    _ways: tuple[Callable[..., Any], Callable[..., Any]]
+
     _ended = False
-    # What exchanges an ordinary command for its reply; None: only redis-py's way is open.
+    # The one of these that is open now; None: only redis-py's is.
     _short_way: Callable[..., Any] | None = None
     # When the last exchange ended, or began if it took the short way (monotonic, seconds).
     _used_at = 0.0
@@ -62,6 +66,11 @@ class Holding(Facade):
         self.held: list[Any] = []
         self._extra: list[Any] = []  # those of pubsub() and monitor()
         self._pid = getpid()
+        self._turn: Any = self._new_turn()
+
+    def _new_turn(self) -> Any:
+        """Return what those who share it take turns by; None: nothing does."""
+        return None
 
     @property
     def holder(self) -> object:
@@ -98,6 +107,10 @@ class Holding(Facade):
 
     def _choose_way(self) -> None:
         """Choose how ordinary commands go, with this budget."""
+        if self.pool.hold == "command" or is_recording():
+            self._short_way = None
+        else:
+            self._short_way = self._ways[self._budget is not None]
 
     def _spend(self) -> Spending:
         """Return what counts the time of a lease with a budget."""
@@ -123,6 +136,56 @@ class Holding(Facade):
         """Write into the pool's books who has the connection."""
         if connection.slot is not None:
             connection.slot.holder = self._holder
+
+    def _make_own(self, connection: Account) -> None:
+        """Make a connection that was taken this borrower's; raises `LeaseError` after the end."""
+        self._patience = None
+        if self._budget is not None:
+            connection.lend(self._budget)
+        self._choose_way()
+        if self._holder is not None:
+            self._sign(connection)
+        if self._ended:  # by another thread, or while this task was waiting
+            raise self._misuse()
+
+    def _add_extra(self, connection: Account) -> None:
+        """Do the same with one of pubsub() or monitor()."""
+        self._extra.append(connection)
+        if self._budget is not None:
+            connection.lend(self._budget)
+        self._sign(connection)
+        if self._ended:  # as above
+            self._give_back_extra()
+            raise self._misuse()
+
+    def _look(self, connection: Account) -> None:
+        """Close a connection on which the next command would go wrong; it is dialled anew.
+
+        Nothing of that command was sent yet, and no state is lost: with any on it, the
+        connection is left to fail, which is told. But not to go on with a server that is
+        not the one any more: that state is lost, and told to be.
+        """
+        if connection.pending or connection.is_left:
+            # An exchange was interrupted: its late answer must not meet this command.
+            connection.cut()
+        elif not connection.marks and connection.is_connected:
+            was_idle = monotonic() - self._used_at > LOOK_IN_LEASE_AFTER
+            if connection.read_only or (was_idle and not self.looks_alive(connection)):
+                connection.cut()
+
+    def looks_alive(self, connection: Any) -> bool:
+        """Look at a connection without a round trip: still open, and nothing to read."""
+        raise NotImplementedError
+
+    def _give_back_extra(self) -> None:
+        while self._extra:
+            connection = self._extra.pop()
+            connection.cut()  # subscribed, most likely
+            self._return(connection)
+
+    def _return(self, connection: Any) -> None:
+        """Give a connection to the pool, without what is this borrower's."""
+        raise NotImplementedError
 
     def _pop_held(self) -> Any:
         try:

@@ -12,8 +12,8 @@ from .deadline import Deadline
 from .dialling import Dialling
 from .liveness import answers, looks_alive
 from .looking import Looking
-from .outcomes import ANSWER_WITHIN
 from .records import Slot
+from .trust import ANSWER_WITHIN
 from .upkeep import LOOK_FOR, Upkeep
 
 __all__ = ["Keeping"]

@@ -11,16 +11,14 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from .budget import Budget
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .errors import LeaseError, PoolExhaustedError, PoolUnavailableError
-from .express import MISSED, exchange, is_recording
+from .express import MISSED, exchange
 from .forks import getpid, here
 from .holding import LOOK_IN_LEASE_AFTER, HoldingOfThreads
 from .interface import ConnectionPoolInterface
 from .liveness import looks_alive
-from .priority import Priority
 
 if TYPE_CHECKING:
     from .client import LeasedRedis
@@ -40,25 +38,18 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
     pool: RedisPool
     held: list[GuardedConnection]
     _extra: list[GuardedConnection]
+    _turn: threading.RLock
+    _ways = exchange, GuardedConnection.exchange_in_budget
 
     depth: int = 0  # get_connection() minus release(), of the thread whose turn it is
     _is_taking = False  # that thread is on its way to a connection
     # That thread is in an exchange, which ends in a `finally`.
     is_talking: bool = False
 
-    def __init__(
-        self,
-        pool: RedisPool,
-        holder: object = None,
-        *,
-        waits_once: bool = False,
-        budget: Budget | None = None,
-        priority: Priority = Priority.NORMAL,
-    ) -> None:
-        super().__init__(pool, holder, waits_once=waits_once, budget=budget, priority=priority)
+    def _new_turn(self) -> threading.RLock:
         # Held by the thread whose turn it is, from taking the connection out to putting
         # it back; re-entrant, as a command may run inside that thread's own WATCH.
-        self._turn = threading.RLock()
+        return threading.RLock()
 
     def __enter__(self) -> LeasedRedis:
         return self.client()
@@ -167,14 +158,7 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
             raise
         finally:
             self._is_taking = False
-        self._patience = None
-        if self._budget is not None:
-            connection.lend(self._budget)
-        self._choose_way()
-        if self._holder is not None:
-            self._sign(connection)
-        if self._ended:  # by another thread, while this one was waiting
-            raise self._misuse()
+        self._make_own(connection)
         return connection
 
     def _from_pool(self, deadline: Deadline | None) -> GuardedConnection:
@@ -193,28 +177,9 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
                 raise self._busy()
         return True
 
-    def _choose_way(self) -> None:
-        if self.pool.hold == "command" or is_recording():
-            self._short_way = None
-        elif self._budget is None:
-            self._short_way = exchange
-        else:
-            self._short_way = GuardedConnection.exchange_in_budget
-
-    def _look(self, connection: GuardedConnection) -> None:
-        """Close a connection on which the next command would go wrong; it is dialled anew.
-
-        Nothing of that command was sent yet, and no state is lost: with any on it, the
-        connection is left to fail, which is told. But not to go on with a server that is
-        not the one any more: that state is lost, and told to be.
-        """
-        if connection.pending or connection.is_left:
-            # An exchange was interrupted: its late answer must not meet this command.
-            connection.disconnect()
-        elif not connection.marks and connection.is_connected:
-            was_idle = monotonic() - self._used_at > LOOK_IN_LEASE_AFTER
-            if connection.read_only or (was_idle and not looks_alive(connection)):
-                connection.disconnect()
+    def looks_alive(self, connection: GuardedConnection) -> bool:
+        """Look at a connection without a round trip: still open, and nothing to read."""
+        return looks_alive(connection)
 
     def _put_back(self) -> None:
         """End this thread's turn, and with it what waited for that."""
@@ -241,13 +206,7 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
         if self._ended or self._pid != getpid():
             raise self._misuse()
         connection = self._from_pool(None)
-        self._extra.append(connection)
-        if self._budget is not None:
-            connection.lend(self._budget)
-        self._sign(connection)
-        if self._ended:  # by another thread, while this one was waiting
-            self._give_back_extra()
-            raise self._misuse()
+        self._add_extra(connection)
         return connection
 
     # -- giving back -------------------------------------------------------------------
@@ -304,12 +263,6 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
             if connection.budget is not None:
                 connection.lend(None)
             self.pool.release(connection)
-
-    def _give_back_extra(self) -> None:
-        while self._extra:
-            connection = self._extra.pop()
-            connection.disconnect()  # subscribed, most likely
-            self._return(connection)
 
     def _return(self, connection: GuardedConnection) -> None:
         """Give a connection to the pool, without what is this borrower's."""

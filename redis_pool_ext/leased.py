@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from redis.client import EMPTY_RESPONSE, NEVER_DECODE, CaseInsensitiveDict
 
+from .account import Account
 from .errors import LeaseError
+from .sticky import Effect, effect
 
-__all__ = ["NOT_FOR_CALLBACKS", "Leased", "OneTransaction", "SideDoor", "Template"]
+__all__ = ["NOT_FOR_CALLBACKS", "ClientFactory", "Leased", "OneTransaction", "SideDoor"]
 
 # Options that say how to send or to read; the others are for response callbacks.
 NOT_FOR_CALLBACKS = frozenset({NEVER_DECODE, EMPTY_RESPONSE, "check_health"})
@@ -40,6 +42,33 @@ class OneTransaction(Leased):
     """A pipeline: its lease has one connection, so there is room for one transaction at a time."""
 
     watching: bool
+    _has_watched = False
+
+    def _note_watch(self, args: tuple[Any, ...]) -> None:
+        """Note that a command to be executed at once is a WATCH; refuse one too many."""
+        if effect(args) is Effect.WATCH:
+            self._require_no_other_transaction()
+            self._has_watched = True
+
+    def _look_before_exec(self, connection: Any) -> None:
+        """Close a dead connection before EXEC is sent on it: then nothing has run."""
+        if (
+            self.watching
+            and isinstance(connection, Account)
+            and (connection.is_left or not self.connection_pool.looks_alive(connection))
+        ):
+            connection.cut()
+
+    def _forget_watch(self, connection: Any) -> None:
+        """End what a WATCH of this pipeline has left on the connection's record."""
+        if isinstance(connection, Account) and self._has_watched:
+            if self.watching and connection.is_spent:
+                connection.cut()  # UNWATCH would be refused
+            if not connection.is_connected:
+                self.watching = False  # there is nothing left to UNWATCH
+            # Only its own WATCH: another pipeline's that was lost is not this one's to forgive.
+            connection.transaction_over()
+            self._has_watched = False
 
     def _require_no_other_transaction(self) -> None:
         if not self.watching and self.connection_pool.is_watching:
@@ -66,20 +95,21 @@ class SideDoor:
         return self._lease.connection_kwargs
 
 
-class Template:
-    """A client that redis-py itself has built; each leased one starts as its copy.
+class ClientFactory(Generic[T]):
+    """Makes one pool's clients of a `kind`: each starts as a copy of one that redis-py has built.
 
     redis-py builds some thirty response callbacks and two locks for each client (47 us);
     ours are built once per pool and shared, and copied on the first write.
     """
 
-    def __init__(self, built: Any) -> None:
+    def __init__(self, built: Any, kind: type[T]) -> None:
+        self._kind = kind
         self._attributes = vars(built).copy()
         del self._attributes["connection_pool"]
 
-    def copy_for(self, lease: Any, kind: type[T]) -> T:
+    def leased(self, lease: Any) -> T:
         """Return a client on `lease`, in about a microsecond."""
-        client: Any = _new(kind)
+        client: Any = _new(self._kind)
         client.__dict__.update(self._attributes)
         client.connection_pool = lease
         return client  # type: ignore[no-any-return]

@@ -8,9 +8,9 @@ from typing import Any
 
 from . import housekeeper
 from .advice import TARGET, Advice, advise
+from .books import Books
 from .history import SECONDS, History, kind_of, name_of
 from .records import HELD, IDLE, Slot
-from .returning import Returning
 from .samples import Sample, Window
 from .stats import PoolStats
 
@@ -49,7 +49,7 @@ class Holder:
         return asdict(self)
 
 
-class Looking(Returning):
+class Looking(Books):
     """The part of the pool that others look at."""
 
     history: History

@@ -1,4 +1,4 @@
-"""What the books make of a dial, and of an idle connection: all of it that does not wait."""
+"""What the books make of a dial: all of it that does not wait."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .account import Account
 from .deadline import Deadline
 from .errors import LeaseError, PoolUnavailableError
 from .faults import explained
+from .following import Following
 from .observing import observers, tell
-from .queueing import Queueing
 from .records import Refusal, Slot, SlotState
 from .refusing import Look
 from .telling import end_of
@@ -28,7 +28,7 @@ from .verdict import (
     without_traceback,
 )
 
-__all__ = ["ANSWER_WITHIN", "DIAL_AT_LEAST", "Outcomes", "still_dialling"]
+__all__ = ["DIAL_AT_LEAST", "Outcomes", "still_dialling"]
 
 logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
@@ -36,14 +36,9 @@ logger: logging.Logger = logging.getLogger("redis_pool_ext")
 # connection takes its time to make.
 DIAL_AT_LEAST = 0.05
 
-# Seconds. An idle connection that is asked with a PING answers within this time, and within
-# half of what its caller has left, or is replaced: an address translation on the way may
-# have forgotten it, and then nothing comes back at all.
-ANSWER_WITHIN = 1.0
 
-
-class Outcomes(Queueing):
-    """The part of the pool that enters into the books how dials end, and who is trusted."""
+class Outcomes(Following):
+    """The part of the pool that enters into the books how dials end."""
 
     connection_kwargs: dict[str, Any]
     contexts: Contexts
@@ -80,36 +75,6 @@ class Outcomes(Queueing):
             tell(lambda each: each.made(self, took))
         if was_down:
             logger.warning("%s: Redis is reached again", self.alias)
-
-    def _follow(self, connection: Account) -> None:
-        """Take the others of the pool to where a dial was sent."""
-        # One that was overtaken by later news brings none.
-        ledger = self._ledger
-        if connection.server is None or connection.generation != ledger.generation:
-            return
-        if self._settle_at(connection.server, instead_of=ledger.server):
-            connection.generation += 1  # it is of the new one; but not if that was drained since
-
-    def _settle_at(self, server: tuple[str, int], *, instead_of: tuple[str, int] | None) -> bool:
-        """Have all connections go to this server; tell whether that is news.
-
-        Does nothing when somebody else has brought later news than those that this is about.
-        """
-        ledger = self._ledger
-        with self._lock:
-            before, slots = ledger.server, ledger.slots()
-            if before != instead_of:
-                return False
-            ledger.server = server
-        is_news = before not in (None, server)
-        if is_news:
-            logger.warning("%s: the master is %s:%s now", self.alias, *server)
-            self._begin_generation("drained")
-        for slot in slots:
-            connection = slot.connection() if slot.connection is not None else None
-            if connection is not None and connection.server not in (None, server):
-                connection.leave()
-        return is_news
 
     def _dial_failed(
         self,
@@ -257,58 +222,6 @@ class Outcomes(Queueing):
             raise LeaseError(
                 f'the lease of "{self.alias}" was ended by another thread', alias=self.alias
             )
-
-    # -- an idle connection ----------------------------------------------------------------
-
-    def _retire(self, connection: Account) -> Slot:
-        """Close an idle connection that proved dead; return the slot, to be freed."""
-        slot = connection.slot
-        assert slot is not None
-        connection.retire()
-        return slot
-
-    def _is_fresh(self, connection: Account) -> bool:
-        """Tell whether a connection was in use a moment ago, and nothing broke since."""
-        slot = connection.slot
-        assert slot is not None
-        is_current = connection.generation == self._ledger.generation
-        return is_current and slot.taken_at < slot.fresh_until
-
-    def _is_lendable(self, connection: Account) -> bool:
-        """Tell whether an idle connection is not too old to be looked at."""
-        slot = connection.slot
-        assert slot is not None
-        return (
-            connection.generation == self._ledger.generation
-            and not self.life.is_too_long(slot.idle_for)
-            and slot.taken_at < slot.expires_at
-        )
-
-    def _is_in_doubt(self, connection: Account) -> bool:
-        """Tell whether a look is not enough: others broke since, or it idled for long."""
-        slot = connection.slot
-        assert slot is not None
-        is_suspect = slot.idle_since < self._ledger.doubted_at
-        return is_suspect or self.life.is_to_be_asked(slot.idle_for)
-
-    def _abandon(self, connection: Account) -> None:
-        """Close an idle connection whose taker was interrupted as it asked it."""
-        slot = self._retire(connection)
-        with self._lock:
-            self._ledger.give_up(slot)
-            self._ledger.counters.add_end("cancelled")
-            self._ledger.serve(monotonic())
-        self._settle()
-        self._tell_closed("stale")
-
-    def _speaks_for_others(self, last_used: float, patience: float) -> None:
-        """Close those that idle longer than one which did not answer within `patience`.
-
-        If it had the time to: the taker would get them one after the other, and spend its
-        whole timeout asking.
-        """
-        if patience >= DIAL_AT_LEAST:
-            self._discard_each(lambda: self._ledger.take_unused_since(last_used))
 
 
 def still_dialling(slot: Slot) -> Slot | None:

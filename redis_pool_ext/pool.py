@@ -1,10 +1,12 @@
 """`RedisPool`: what its users call; the work is done one floor down.
 
-Returning, Queueing, Outcomes, Upkeep   what needs no waiting, and both pools have
+Books, Returning, Queueing, Following, Outcomes, Trusting, Upkeep
+            what needs no waiting, and both pools have
 PoolBase    settings, clients, fork
 Waiting     the queue of threads
 Dialling    connections made and made sure of
 Keeping     connections filled up
+Lending     leases
 RedisPool   lending, closing
 """
 
@@ -16,14 +18,15 @@ from typing import TYPE_CHECKING, Any, Self
 import redis
 
 from .base import PoolBase
-from .budget import Budget
-from .client import ClientFactory
+from .client import LeasedRedis
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .forks import getpid, here
 from .interface import ConnectionPoolInterface
 from .keeping import Keeping
 from .lease import Lease
+from .leased import ClientFactory
+from .lending import Lending
 from .priority import Priority
 from .records import HELD, Slot
 from .report import caller_site
@@ -32,7 +35,7 @@ from .waiting import GLANCE
 __all__ = ["RedisPool"]
 
 
-class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
+class RedisPool(Lending[Lease], PoolBase, Keeping, ConnectionPoolInterface):
     """A bounded, fair pool on redis-py's pool interface.
 
     It works wherever redis-py takes `connection_pool=`. `max_connections` bounds the
@@ -60,37 +63,9 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
     """
 
     _connects_by = redis.Connection
+    _lease_class = Lease
 
     # -- borrowing -----------------------------------------------------------------------
-
-    def lease(
-        self,
-        holder: object = None,
-        *,
-        waits_once: bool = False,
-        budget: Budget | float | None = None,
-        priority: Priority | str = Priority.NORMAL,
-    ) -> Lease:
-        """Return a context manager over a client pinned to one connection.
-
-        The connection is taken at the first command, and given back at the end of the
-        `with` block. `holder` names the borrower in warnings and reports: a text, or an
-        object whose `str()` is asked for when there is something to report. With
-        `waits_once`, as in a web request, a lease that was refused does not wait a second
-        `timeout`: what is left of the first is all it has.
-
-        `budget`: the seconds that it may spend on Redis in all; then its commands raise
-        `BudgetExceededError`. `priority`: "high", "normal" or "low"; who goes first when
-        several wait. Raises `ConfigError` for another one of either.
-        """
-        return Lease(
-            self,
-            holder,
-            waits_once=waits_once,
-            # Each request comes by here: what needs no reading is not read.
-            budget=None if budget is None else Budget.of(budget),
-            priority=priority if type(priority) is Priority else Priority.of(priority),
-        )
 
     def get_connection(
         self,
@@ -187,7 +162,8 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
     # -- clients -----------------------------------------------------------------------
 
     def _start_clients(self) -> None:
-        self.client_factory: ClientFactory = ClientFactory(self)
+        built = redis.Redis(connection_pool=self)  # type: ignore[arg-type]
+        self.client_factory: ClientFactory[LeasedRedis] = ClientFactory(built, LeasedRedis)
         self._client: redis.Redis | None = None
 
     @property

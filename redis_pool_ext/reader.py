@@ -11,27 +11,16 @@ from typing import Any
 
 from redis.connection import Connection
 
-from .problems import ConfigError, Problem, did_you_mean, shown
-from .rules import OPTION_RULES, POOL_RULES, REDIS_PY_ARGUMENTS, Rule, arguments_of
+from .problems import ConfigError, Problem, shown
+from .rule import Rule
+from .rules import OPTION_RULES, POOL_RULES, REDIS_PY_ARGUMENTS, arguments_of
 from .sentinel_settings import sentinel_problems
+from .spelling import UNKNOWN, InCall, InMapping, hint_for_query
 from .url_grammar import hide_secrets
 from .urls import ParsedUrl, example_for, read_url
 
-__all__ = [
-    "KEYS",
-    "REFUSED",
-    "InCall",
-    "InMapping",
-    "Reader",
-    "contradictions",
-    "hint_for_key",
-    "refusal",
-]
+__all__ = ["REFUSED", "Reader", "contradictions", "refusal"]
 
-KEYS = ("URL", *(name.upper() for name in POOL_RULES), "OPTIONS")
-
-# What other libraries' settings have beside a URL, or in its place.
-_IN_URL = ("LOCATION", "HOST", "PORT", "DB", "USER", "USERNAME", "PASSWORD", "UNIX_SOCKET_PATH")
 # redis-py's client-side cache lets one user read what another one's socket received.
 REFUSED = ("cache", "cache_config")
 
@@ -45,65 +34,9 @@ _NO_MORE_THAN = (
 )
 
 _NAMES = REDIS_PY_ARGUMENTS | POOL_RULES.keys()
-_UNKNOWN = "is not an argument of the pool or of redis-py's connection"
 
 # Takes the name that is unknown, and the known ones.
 Hint = Callable[[str, frozenset[str]], str]
-
-
-class InMapping:
-    """How an entry of `REDIS_POOLS` spells its settings; `entry` is its own path."""
-
-    unknown_option = "is not an argument of redis-py's connection"
-
-    def __init__(self, entry: str, *, is_url_alone: bool) -> None:
-        self._entry = entry
-        self.url: str = entry if is_url_alone else f"{entry}['URL']"
-
-    def setting(self, name: str) -> str:
-        """Return the path of one of the pool's own settings."""
-        return f"{self._entry}[{name.upper()!r}]"
-
-    def option(self, name: object) -> str:
-        """Return the path of an argument for redis-py."""
-        return f"{self._entry}['OPTIONS'][{shown(name)}]"
-
-    def hint_for_option(self, name: str, known: frozenset[str]) -> str:
-        """Tell somebody who wrote this into OPTIONS what may have been meant."""
-        if name.lower() in POOL_RULES:
-            return f"it is the pool's: write {name.upper()} beside URL"
-        return f"OPTIONS holds redis-py's own names{did_you_mean(name.lower(), known)}"
-
-
-class InCall:
-    """How a call of `RedisPool.from_url(url, **arguments)` spells them."""
-
-    unknown_option = _UNKNOWN
-    url = "url"
-
-    def setting(self, name: str) -> str:
-        """Return the name of one of the pool's own arguments."""
-        return name
-
-    def option(self, name: object) -> str:
-        """Return the name of an argument for redis-py."""
-        return str(name)
-
-    def hint_for_option(self, name: str, known: frozenset[str]) -> str:
-        """Tell somebody who wrote this argument what may have been meant."""
-        return f"write names as redis-py does{did_you_mean(name.lower(), {*known, *POOL_RULES})}"
-
-
-def hint_for_key(key: object) -> str:
-    """Tell somebody who wrote this key beside URL what may have been meant."""
-    name = str(key)
-    if name.upper() in _IN_URL:
-        return "it is a part of URL, as in redis://user:password@host:6379/0"
-    if name.upper() == "BACKEND":
-        return "it belongs into Django's CACHES"
-    if name.lower() in REDIS_PY_ARGUMENTS:
-        return f"it is redis-py's: put it into OPTIONS as {name.lower()!r}"
-    return f"known are {', '.join(KEYS)}{did_you_mean(name.upper(), KEYS)}"
 
 
 def contradictions(found: Mapping[str, Any], spelled: Callable[[str], str]) -> list[Problem]:
@@ -124,10 +57,6 @@ def contradictions(found: Mapping[str, Any], spelled: Callable[[str], str]) -> l
         hint = "leave at least one for everybody, or raise it"
         problems.append(Problem("E004", spelled("reserved"), message, hint))
     return problems
-
-
-def _hint_for_query(name: str, known: frozenset[str]) -> str:
-    return f"see the pool's and redis-py's names{did_you_mean(name.lower(), {*known, *POOL_RULES})}"
 
 
 class Reader:
@@ -193,7 +122,7 @@ class Reader:
         is_name = name in _NAMES or (name.isidentifier() and text)
         # What is no name may be the rest of a password with an unescaped & in it.
         path = f"{self._names.url} ({name if is_name else '***'})"
-        if name not in POOL_RULES and not self._is_option(name, path, _UNKNOWN, _hint_for_query):
+        if name not in POOL_RULES and not self._is_option(name, path, UNKNOWN, hint_for_query):
             return
         rule = POOL_RULES.get(name) or OPTION_RULES.get(name)
         if rule is None and name in REDIS_PY_ARGUMENTS:

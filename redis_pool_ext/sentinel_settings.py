@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .problems import Problem, did_you_mean, shown
-from .rules import OPTION_RULES, REDIS_PY_ARGUMENTS, Rule
+from .rule import Rule
+from .rules import OPTION_RULES, REDIS_PY_ARGUMENTS
 
 __all__ = ["sentinel_problems"]
 

@@ -12,20 +12,17 @@ from redis.asyncio.client import Monitor, Pipeline, PubSub
 
 from ..errors import RedisPoolError
 from ..express import MISSED
-from ..leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor, Template
+from ..leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor
 from ..locks import with_class
 from ..packing import pack_ordinary
-from ..sticky import Effect, effect
 from .connection import GuardedAsyncConnection
-from .liveness import looks_alive
 from .locks import Lock
 from .watched import is_watched
 
 if TYPE_CHECKING:
     from .lease import AsyncLease
-    from .pool import AsyncRedisPool
 
-__all__ = ["AsyncClientFactory", "LeasedAsyncPipeline", "LeasedAsyncRedis"]
+__all__ = ["LeasedAsyncPipeline", "LeasedAsyncRedis"]
 
 
 class LeasedAsyncPipeline(OneTransaction, Pipeline):  # type: ignore[misc]  # redis-py's own bases differ
@@ -40,26 +37,17 @@ class LeasedAsyncPipeline(OneTransaction, Pipeline):  # type: ignore[misc]  # re
     command_stack: Any
     scripts: set[Any]
     connection_pool: AsyncLease  # type: ignore[assignment]
-    _has_watched = False
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """Execute a command at once, as between WATCH and MULTI."""
-        if effect(args) is Effect.WATCH:
-            self._require_no_other_transaction()
-            self._has_watched = True
+        self._note_watch(args)
         return await super().immediate_execute_command(*args, **options)
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Execute the queued commands."""
         if self.command_stack and (self.is_transaction or self.explicit_transaction):
             self._require_no_other_transaction()
-        connection: Any = self.connection
-        if (
-            self.watching
-            and isinstance(connection, GuardedAsyncConnection)
-            and (connection.is_left or not looks_alive(connection))
-        ):
-            connection.cut()  # seen before EXEC is sent: nothing has run
+        self._look_before_exec(self.connection)
         return await super().execute(raise_on_error)
 
     async def _disconnect_raise_on_watching(
@@ -78,14 +66,7 @@ class LeasedAsyncPipeline(OneTransaction, Pipeline):  # type: ignore[misc]  # re
     async def reset(self) -> None:  # type: ignore[override]  # redis-py's own: RESET is a command
         """Forget the queued commands and any WATCH, and let go of the connection."""
         connection: Any = self.connection
-        if isinstance(connection, GuardedAsyncConnection) and self._has_watched:
-            if self.watching and connection.is_spent:
-                connection.cut()  # UNWATCH would be refused
-            if not connection.is_connected:
-                self.watching = False  # there is nothing left to UNWATCH
-            # Only its own WATCH: another pipeline's that was lost is not this one's to forgive.
-            connection.transaction_over()
-            self._has_watched = False
+        self._forget_watch(connection)
         try:
             if connection is not None and not self.watching:
                 self.command_stack = []  # redis-py would let go in a task of its own
@@ -208,14 +189,3 @@ class _SideDoor(SideDoor):
 
     async def release(self, connection: Any) -> None:
         self._lease.put_back(connection)
-
-
-class AsyncClientFactory:
-    """Makes the clients of one pool."""
-
-    def __init__(self, pool: AsyncRedisPool) -> None:
-        self._template = Template(redis.asyncio.Redis(connection_pool=pool))  # type: ignore[arg-type]
-
-    def leased(self, lease: AsyncLease) -> LeasedAsyncRedis:
-        """Return a client on `lease`."""
-        return self._template.copy_for(lease, LeasedAsyncRedis)

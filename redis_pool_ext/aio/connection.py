@@ -8,36 +8,32 @@ closed connection; and closing waits for nothing, so that it cannot be cancelled
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any, NoReturn, Protocol
 
 import redis
 
-from ..account import READ_ONLY, Account, put_in_front
+from ..account import READ_ONLY, Account
 from ..deadline import Deadline
 from ..forks import getpid
+from ..guards import put_in_front
 from ..packing import pack_ordinary
 from ..records import Slot
 from ..spending import LEAST, bounded
-from .dial import DialledAsyncConnection
 from .express import (
-    LONGEST,
     AsyncLane,
     exchange,
     is_redis_pys_own_async,
     lane_of_async,
     see_that_it_rings,
 )
+from .in_time import NOT_YET, TimedConnection
 
 __all__ = ["READ_ONLY", "GuardedAsyncConnection", "guarded_async"]
 
 # How an exchange ends that its own task gives up: of the network that says nothing.
 _GIVEN_UP = (asyncio.CancelledError, GeneratorExit)
-
-# Returned in place of a reply that did not come within the `timeout=` of its reader.
-_NOT_YET: Any = object()
 
 
 class Home(Protocol):
@@ -47,7 +43,7 @@ class Home(Protocol):
         """Dial again, within the pool's timeout, for the one who holds `connection`."""
 
 
-class GuardedAsyncConnection(Account, DialledAsyncConnection):
+class GuardedAsyncConnection(Account, TimedConnection):
     """The guard, a mixin: `guarded_async()` puts it in front of a connection class."""
 
     home: Callable[[], Home | None] | None = None
@@ -59,7 +55,6 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
     # for none), and the timer that looks.
     reply_by: float = 0.0
     alarm: asyncio.TimerHandle | None = None
-    _keeps_time = False
     _packs_many = False
 
     # -- connecting -----------------------------------------------------------------
@@ -159,31 +154,6 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
             self._note_failure(error)
             raise
 
-    async def _send_in_time(self, command: Any) -> None:
-        """Send within `socket_timeout`; redis-py would start a task for each command."""
-        if self._handshake is not None and self._may_take_short_way:
-            self._handshake.say(command)
-            return
-        limit = None if self._has_room_for(command) else self._time_for_a_reply()
-        self._keeps_time = True
-        try:
-            if limit is None:
-                await super().send_packed_command(command, check_health=False)
-            else:
-                async with asyncio.timeout(limit):
-                    await super().send_packed_command(command, check_health=False)
-        except TimeoutError:
-            raise redis.TimeoutError("Timeout writing to socket") from None
-        finally:
-            self._keeps_time = False
-
-    def _has_room_for(self, command: Any) -> bool:
-        """Tell whether these bytes are sent without waiting for the server to take some."""
-        lane = self.lane
-        if lane is None or type(command) is not list:
-            return False
-        return sum(map(len, command)) <= LONGEST and not lane.unsent()
-
     async def read_response(
         self, disable_decoding: bool = False, timeout: float | None = None, **kwargs: Any
     ) -> Any:
@@ -219,7 +189,7 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
             self.reply_lost = True
             self._note_failure(error)
             raise
-        if response is _NOT_YET:
+        if response is NOT_YET:
             return None
         self._answered(refused=False)
         return response
@@ -227,54 +197,6 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
     def _note_failure(self, error: BaseException) -> None:
         if not isinstance(error, _GIVEN_UP):
             self.broken = True
-
-    async def _read_within(
-        self,
-        seconds: float,
-        disable_decoding: bool,
-        *,
-        disconnect_on_error: bool = True,
-        **kwargs: Any,
-    ) -> Any:
-        """Read one reply, if it comes within so many seconds.
-
-        redis-py returns None else, and None is a reply, too: nobody could tell what is owed.
-        """
-        self._keeps_time = True
-        try:
-            async with asyncio.timeout(None if seconds == math.inf else seconds):
-                return await super().read_response(
-                    disable_decoding=disable_decoding, disconnect_on_error=False, **kwargs
-                )
-        except TimeoutError:
-            return _NOT_YET
-        except redis.ResponseError:
-            raise
-        except BaseException:
-            if disconnect_on_error:
-                self.cut()
-            raise
-        finally:
-            self._keeps_time = False
-
-    @property
-    def socket_timeout(self) -> float | None:
-        """Seconds to wait for a reply: more where commands block on purpose.
-
-        None while this class itself takes the time, and redis-py is not to.
-        """
-        return None if self._keeps_time else self._time_for_a_reply()
-
-    @socket_timeout.setter
-    def socket_timeout(self, value: float | None) -> None:
-        self._socket_timeout = value
-
-    def _time_for_a_reply(self) -> float | None:
-        own = self._socket_timeout
-        limit = math.inf if own is None else own + self._patience
-        if self.budget is not None:
-            limit = bounded(limit, self.budget.left())
-        return limit if limit < math.inf else None
 
     # -- a holder's budget --------------------------------------------------------------
 
@@ -345,11 +267,6 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
 
     def forfeit(self) -> None:
         """Take the connection from another task that is using it; that one sees EOF."""
-        self.slot = None
-        self.cut()
-
-    def retire(self) -> None:
-        """Close for good: whoever still refers to this connection cannot revive it."""
         self.slot = None
         self.cut()
 

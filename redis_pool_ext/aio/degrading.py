@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fallback import OUTAGES, Degrading
+from ..fallback import Degrading
 from .client import LeasedAsyncPipeline, LeasedAsyncRedis
 
 __all__ = ["DegradingAsyncPipeline", "DegradingAsyncRedis"]
@@ -18,15 +18,10 @@ class DegradingAsyncPipeline(Degrading, LeasedAsyncPipeline):  # type: ignore[mi
         """Execute the queued commands."""
         queued: list[Any] = list(self.command_stack)
         commands = [args for args, _ in queued]
-        is_watching = self.watching
-        if is_watching or not self.degradation.skips(commands):
-            try:
+        attempt = self._trying(commands, is_watching=self.watching)
+        if attempt.is_due:
+            with attempt:
                 return await super().execute(raise_on_error)
-            except OUTAGES as error:
-                if is_watching or not self.degradation.replaces(
-                    error, self.connection_pool, commands
-                ):
-                    raise
         await self.reset()  # redis-py leaves the commands where it got no connection
         return [self._instead(args, options) for args, options in queued]
 
@@ -36,12 +31,10 @@ class DegradingAsyncRedis(Degrading, LeasedAsyncRedis):  # type: ignore[misc]  #
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Execute a command and return its reply, or the default."""
-        if not self.degradation.gave_up or not self.degradation.skips([args]):
-            try:
+        attempt = self._trying([args])
+        if attempt.is_due:
+            with attempt:
                 return await super().execute_command(*args, **options)
-            except OUTAGES as error:
-                if not self.degradation.replaces(error, self.connection_pool, [args]):
-                    raise
         return self._instead(args, options)
 
     def pipeline(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from time import monotonic
 
 from ..deadline import Deadline
-from ..outcomes import ANSWER_WITHIN, DIAL_AT_LEAST, Outcomes, still_dialling
+from ..outcomes import DIAL_AT_LEAST, still_dialling
 from ..priority import Priority
 from ..records import Slot, Waiter
+from ..trust import ANSWER_WITHIN, Trusting
 from .connection import GuardedAsyncConnection, guarded_async
 from .liveness import answers, is_alive
 from .waiting import AsyncWaiting
@@ -15,7 +16,7 @@ from .waiting import AsyncWaiting
 __all__ = ["AsyncDialling"]
 
 
-class AsyncDialling(AsyncWaiting, Outcomes):
+class AsyncDialling(AsyncWaiting, Trusting):
     """The part of the pool that dials, renews and validates."""
 
     async def _get_with_care(

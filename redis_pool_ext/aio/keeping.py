@@ -13,8 +13,8 @@ import redis
 from ..circuit import HEAD_START
 from ..deadline import Deadline
 from ..looking import Looking
-from ..outcomes import ANSWER_WITHIN
 from ..records import Slot
+from ..trust import ANSWER_WITHIN
 from ..upkeep import LOOK_FOR, Upkeep
 from .connection import GuardedAsyncConnection
 from .dialling import AsyncDialling

@@ -6,13 +6,11 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ..budget import Budget
 from ..deadline import Deadline
 from ..errors import LeaseError, PoolExhaustedError, PoolUnavailableError
-from ..express import MISSED, is_recording
+from ..express import MISSED
 from ..forks import getpid, here
 from ..holding import LOOK_IN_LEASE_AFTER, Holding
-from ..priority import Priority
 from .connection import GuardedAsyncConnection
 from .express import exchange
 from .liveness import looks_alive
@@ -40,21 +38,13 @@ class AsyncLease(Holding):
     pool: AsyncRedisPool
     held: list[GuardedAsyncConnection]
     _extra: list[GuardedAsyncConnection]
+    _turn: Turn
+    _ways = exchange, GuardedAsyncConnection.exchange_in_budget
 
     _loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(
-        self,
-        pool: AsyncRedisPool,
-        holder: object = None,
-        *,
-        waits_once: bool = False,
-        budget: Budget | None = None,
-        priority: Priority = Priority.NORMAL,
-    ) -> None:
-        super().__init__(pool, holder, waits_once=waits_once, budget=budget, priority=priority)
-        # Of the task that has the connection out, until it is put back.
-        self._turn = Turn()
+    def _new_turn(self) -> Turn:
+        return Turn()  # of the task that has the connection out, until it is put back
 
     async def __aenter__(self) -> LeasedAsyncRedis:
         return self.client()
@@ -145,9 +135,7 @@ class AsyncLease(Holding):
         """Do the same at once, as a finalizer has to."""
         if connection in self._extra:
             self._extra.remove(connection)
-            if connection.budget is not None:
-                connection.lend(None)
-            self.pool.take_back(connection)
+            self._return(connection)
         elif self._turn.depth and connection.is_of(self._loop):
             self._put_back()
 
@@ -163,14 +151,7 @@ class AsyncLease(Holding):
             self._patience = deadline or Deadline(self.pool.timeout, began)
             raise
         self.held.append(connection)
-        self._patience = None
-        if self._budget is not None:
-            connection.lend(self._budget)
-        self._choose_way()
-        if self._holder is not None:
-            self._sign(connection)
-        if self._ended:  # while this task was waiting
-            raise self._misuse()
+        self._make_own(connection)
         return connection
 
     async def _from_pool(self, deadline: Deadline | None) -> GuardedAsyncConnection:
@@ -189,28 +170,9 @@ class AsyncLease(Holding):
                 raise self._busy()
         return True
 
-    def _choose_way(self) -> None:
-        if self.pool.hold == "command" or is_recording():
-            self._short_way = None
-        elif self._budget is None:
-            self._short_way = exchange
-        else:
-            self._short_way = GuardedAsyncConnection.exchange_in_budget
-
-    def _look(self, connection: GuardedAsyncConnection) -> None:
-        """Close a connection on which the next command would go wrong; it is dialled anew.
-
-        Nothing of that command was sent yet, and no state is lost: with any on it, the
-        connection is left to fail, which is told. But not to go on with a server that is
-        not the one any more: that state is lost, and told to be.
-        """
-        if connection.pending or connection.is_left:
-            # An exchange was interrupted: its late answer must not meet this command.
-            connection.cut()
-        elif not connection.marks and connection.is_connected:
-            was_idle = monotonic() - self._used_at > LOOK_IN_LEASE_AFTER
-            if connection.read_only or (was_idle and not looks_alive(connection)):
-                connection.cut()
+    def looks_alive(self, connection: GuardedAsyncConnection) -> bool:
+        """Look at a connection without a round trip: still open, and nothing to read."""
+        return looks_alive(connection)
 
     def _put_back(self) -> None:
         """End this task's turn, and with it what waited for that."""
@@ -227,13 +189,7 @@ class AsyncLease(Holding):
             raise self._misuse()
         self._enter()
         connection = await self._from_pool(None)
-        self._extra.append(connection)
-        if self._budget is not None:
-            connection.lend(self._budget)
-        self._sign(connection)
-        if self._ended:  # while this task was waiting
-            self._give_back_extra()
-            raise self._misuse()
+        self._add_extra(connection)
         return connection
 
     # -- the loop ----------------------------------------------------------------------
@@ -315,12 +271,6 @@ class AsyncLease(Holding):
         if self._turn.depth > 1:  # a pipeline of this task still refers to it
             connection.cut()
         self._return(connection)
-
-    def _give_back_extra(self) -> None:
-        while self._extra:
-            connection = self._extra.pop()
-            connection.cut()  # subscribed, most likely
-            self._return(connection)
 
     def _return(self, connection: GuardedAsyncConnection) -> None:
         """Give a connection to the pool, unless that has left the loop, and with it them all.

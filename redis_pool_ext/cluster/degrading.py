@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fallback import OUTAGES, Command, Degrading
+from ..fallback import Command, Degrading
 from .client import LeasedCluster
 from .lease import ClusterLease
 from .pipeline import LeasedClusterPipeline
@@ -22,14 +22,10 @@ class DegradingClusterPipeline(Degrading, LeasedClusterPipeline):
         queued = list(strategy.command_queue)
         commands = [command.args for command in queued]
         is_watching = getattr(strategy, "_watching", False)
-        if is_watching or not self.degradation.skips(commands):
-            try:
+        attempt = self._trying(commands, is_watching=is_watching)
+        if attempt.is_due:
+            with attempt:
                 return super().execute(raise_on_error)
-            except OUTAGES as error:
-                if is_watching or not self.degradation.replaces(
-                    error, self.connection_pool, commands
-                ):
-                    raise
         self.reset()
         return [self._instead(command.args, command.options) for command in queued]
 
@@ -47,12 +43,9 @@ class DegradingCluster(Degrading, LeasedCluster):
 
     def mget_nonatomic(self, keys: Any, *args: Any) -> Any:
         """Return the values of keys of several slots, or the default instead of all."""
-        try:
+        with self._trying([("MGET",)]):
             # Not by a pipeline of ours, of whose replies redis-py makes one.
             return self.connection_pool.client().mget_nonatomic(keys, *args)
-        except OUTAGES as error:
-            if not self.degradation.replaces(error, self.connection_pool, [("MGET",)]):
-                raise
         return self._instead(("MGET",), {})
 
     def _pipeline_on(

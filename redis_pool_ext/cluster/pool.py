@@ -14,14 +14,13 @@ from redis._parsers import Encoder
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ..budget import Budget
 from ..comeback import whole_seconds
 from ..config import ConfigError, PoolConfig, Problem, check_pool_arguments
 from ..deadline import Deadline
 from ..errors import PoolUnavailableError
 from ..forks import ProcessLock, getpid, in_child
+from ..lending import Lending
 from ..life import Life
-from ..priority import Priority
 from ..refusing import Look
 from ..spending import Spending
 from ..stats import PoolStats
@@ -36,7 +35,7 @@ from .topology import Address
 __all__ = ["ClusterPool"]
 
 
-class ClusterPool:
+class ClusterPool(Lending[ClusterLease]):
     """A Redis Cluster behind the interface of `RedisPool`: a pool for each of its nodes.
 
     `startup_nodes` are the addresses (host, port) of which one must answer; the others are
@@ -48,6 +47,8 @@ class ClusterPool:
     Nothing connects before the first command. After a fork the child has empty pools, and a
     map, of its own. Raises `ConfigError` for an impossible argument.
     """
+
+    _lease_class = ClusterLease
 
     def __init__(
         self,
@@ -109,27 +110,6 @@ class ClusterPool:
         self.close()
 
     # -- borrowing -------------------------------------------------------------------------
-
-    def lease(
-        self,
-        holder: object = None,
-        *,
-        waits_once: bool = False,
-        budget: Budget | float | None = None,
-        priority: Priority | str = Priority.NORMAL,
-    ) -> ClusterLease:
-        """Return a context manager over a client pinned to one connection per node.
-
-        Each is taken at the first command that goes to its node, and given back at the end
-        of the `with` block. The arguments are those of `RedisPool.lease`.
-        """
-        return ClusterLease(
-            self,
-            holder,
-            waits_once=waits_once,
-            budget=Budget.of(budget),
-            priority=Priority.of(priority),
-        )
 
     def leased(self, lease: ClusterLease) -> LeasedCluster:
         """Return a client on `lease`; it connects nothing yet."""

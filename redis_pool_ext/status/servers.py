@@ -16,13 +16,13 @@ from typing import Any
 import redis
 from redis._parsers.helpers import parse_client_list, parse_info
 
-from ..account import put_in_front
 from ..aio.kinds import class_for_threads
 from ..base import PoolBase, all_pools
 from ..deadline import Deadline
 from ..dial import DialledConnection
 from ..errors import RedisPoolError
 from ..forks import ProcessLock
+from ..guards import put_in_front
 from ..verdict import without_secrets
 from .clients import clients_by_name
 from .projects import address_of

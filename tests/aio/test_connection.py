@@ -16,6 +16,7 @@ from redis_pool_ext import LeaseError
 from redis_pool_ext.account import Account
 from redis_pool_ext.aio.connection import GuardedAsyncConnection, guarded_async
 from redis_pool_ext.aio.dial import DialledAsyncConnection
+from redis_pool_ext.aio.in_time import TimedConnection
 from redis_pool_ext.connection import guarded
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.errors import LeaseStateLostError
@@ -37,9 +38,10 @@ def test_guard_goes_before_each_connection_class(connection_class):
     """The guard's methods come first, then the class's own, none of another class."""
     guard = guarded_async(connection_class)
 
-    assert guard.__mro__[1:6] == (
+    assert guard.__mro__[1:7] == (
         GuardedAsyncConnection,
         Account,
+        TimedConnection,
         DialledAsyncConnection,
         WhileDialling,
         connection_class,

@@ -235,6 +235,18 @@ class TestAtTheEnd:
         run(main())
         nothing_left()
 
+    def test_pubsub_closed_in_another_loop_is_no_second_release(self, pool, run):
+        """Its connection went with its loop: nothing is to be given back, or complained of."""
+        lease = pool.lease()
+
+        async def subscribed() -> Any:
+            pubsub = lease.client().pubsub()
+            await pubsub.subscribe("news")
+            return pubsub
+
+        run(run(subscribed()).aclose())
+        assert pool.stats().double_releases == 0
+
     def test_end_of_run_that_fails_closes_as_well(self, configured, run, nothing_left):
         """An exception out of the program leaves no socket either."""
 

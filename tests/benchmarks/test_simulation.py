@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from benchmarks.barging import BargingPool
 from benchmarks.clockwork import Clockwork, seeded
 from benchmarks.fleet import COMMAND, Fleet, Return
-from benchmarks.paper import BargingPool, PaperPool, Visit
+from benchmarks.paper import PaperPool
 from benchmarks.servers import Roomy, Trouble
 from benchmarks.simulation import Load, at_random, play
 from benchmarks.storms import Arrival, Discipline, Retry, Storm, replay, simulate
+from benchmarks.visits import Visit
 
 FIFO = Discipline("fifo", {})
 LENGTH = Discipline("max_waiting", {"max_waiting": 20})
