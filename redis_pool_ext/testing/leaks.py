@@ -56,10 +56,9 @@ def _new(before: set[tuple[int, float]]) -> list[tuple[PoolBase, Slot]]:
 
 def _wait_for_none(before: set[tuple[int, float]], within: float) -> list[tuple[PoolBase, Slot]]:
     """Return what is out and was not `before`, as soon as that is nothing, or in the end."""
-    leaked = _new(before)
-    if leaked:
+    if _new(before):  # not kept: nobody else may have a reference to it
         gc.collect()  # a lease that was dropped is given back: perhaps it is in a cycle
-        leaked = _new(before)
+    leaked = _new(before)
     end = time.monotonic() + (0.0 if _is_in_loop() else within)
     while leaked and time.monotonic() < end:
         time.sleep(PAUSE)

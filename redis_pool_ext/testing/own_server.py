@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from ..embedded import EmbeddedRedis
 from ..forks import getpid
@@ -18,8 +20,9 @@ __all__ = ["DATABASES", "PER_SERVER", "borrowed_server"]
 PER_SERVER = 64
 DATABASES = 512
 
-# Those that no test uses, and whose they are: a child of a fork starts its own.
+# Those that no test uses, those that one does, and whose they are: a fork's child starts its own.
 _idle: list[EmbeddedRedis] = []
+_running: list[EmbeddedRedis] = []
 _pid = os.getpid()
 
 
@@ -27,9 +30,11 @@ _pid = os.getpid()
 def borrowed_server() -> Iterator[EmbeddedRedis]:
     """Have a server to oneself, with nothing stored. Raises `NoRedisServerError`."""
     server = _take() or _start()
+    _running.append(server)
     try:
         yield server
     finally:
+        _running.remove(server)
         _idle.append(server)
 
 
@@ -48,7 +53,9 @@ def _take() -> EmbeddedRedis | None:
 def _is_emptied(server: EmbeddedRedis) -> bool:
     """Empty a server of ours; tell whether that went well, as a test may have stopped it."""
     try:
-        with redis.Redis(host=server.host, port=server.port, socket_timeout=5) as client:
+        with redis.Redis(
+            host=server.host, port=server.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)
+        ) as client:
             client.flushall()
     except redis.RedisError:
         return False
@@ -75,4 +82,5 @@ def _forget_parents() -> None:
     global _pid  # noqa: PLW0603
     if _pid != os.getpid():
         _idle.clear()
+        _running.clear()
         _pid = os.getpid()

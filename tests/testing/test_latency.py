@@ -1,0 +1,110 @@
+"""`slow_redis`: each answer comes late."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+import redis
+
+from redis_pool_ext import BudgetExceededError, ConfigError, get_async_pool
+from redis_pool_ext.testing import slow_redis
+from redis_pool_ext.testing.taps import asyncio as slept_by_tasks
+from redis_pool_ext.testing.taps import time as slept_by_threads
+
+LATE = 0.02
+NEVER = 3600.0
+
+
+@pytest.fixture
+def sleeps(monkeypatch) -> list[float]:
+    """For how long replies were waited for, each time."""
+    sleeps: list[float] = []
+    sleep, sleep_of_tasks = time.sleep, asyncio.sleep
+
+    def note(seconds: float) -> None:
+        sleeps.extend([seconds] if seconds else [])
+        sleep(seconds)
+
+    async def note_of_task(seconds: float) -> None:
+        sleeps.extend([seconds] if seconds else [])
+        await sleep_of_tasks(seconds)
+
+    monkeypatch.setattr(slept_by_threads, "sleep", note)
+    monkeypatch.setattr(slept_by_tasks, "sleep", note_of_task)
+    return sleeps
+
+
+def test_answer_comes_so_much_later(caller):
+    """It is the right one; and the next one is late again."""
+    caller.ask("SET", "k", "v")
+    began = time.monotonic()
+    with slow_redis(LATE):
+        assert caller.ask("GET", "k") == b"v"
+        assert caller.ask("GET", "k") == b"v"
+
+    assert time.monotonic() - began >= 2 * LATE
+
+
+def test_answers_to_a_lease_are_late(caller):
+    """Also on a connection that was taken before."""
+    with caller.lease() as ask:
+        began = time.monotonic()
+        with slow_redis(LATE):
+            ask("PING")
+
+        assert time.monotonic() - began >= LATE
+
+
+def test_answers_to_a_pipeline_are_late_once(caller, sleeps):
+    """As they come together."""
+    with slow_redis(LATE):
+        assert caller.pipeline(("INCR", "n"), ("INCR", "n"), ("INCR", "n")) == [1, 2, 3]
+
+    assert len([seconds for seconds in sleeps if seconds > LATE / 2]) == 1
+
+
+def test_socket_timeout_ends_the_wait(caller):
+    """As it does where a server is slow; the connection is not used again."""
+    caller.pool().connection_kwargs["socket_timeout"] = 0.01
+
+    with slow_redis(NEVER), pytest.raises(redis.TimeoutError):
+        caller.ask("PING")
+    assert caller.pool().stats().idle == 0
+    assert caller.ask("PING")
+
+
+def test_budget_ends_the_wait(caller):
+    """Of the lease, whatever the socket's timeout."""
+    with slow_redis(NEVER), pytest.raises(BudgetExceededError):
+        caller.ask_in(0.02, "PING")
+
+
+def test_task_can_be_cancelled_while_it_waits(pools):
+    """It leaves no reply to the next borrower."""
+
+    async def cancel() -> None:
+        pool = get_async_pool()
+        await pool.client.set("k", "v")
+        with slow_redis(NEVER), pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await pool.client.incr("n")
+        assert await pool.client.get("k") == b"v"
+
+    asyncio.run(cancel())
+
+
+def test_other_pools_are_as_quick_as_ever(caller, sleeps):
+    """Only those of this alias are slow."""
+    with slow_redis(NEVER):
+        assert caller.ask("PING", alias="reports")
+
+    assert [seconds for seconds in sleeps if seconds > LATE] == []
+
+
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan"), "1", None, True])
+def test_impossible_delay_is_refused(seconds):
+    """The message names the argument."""
+    with pytest.raises(ConfigError, match="seconds"), slow_redis(seconds):
+        pass
