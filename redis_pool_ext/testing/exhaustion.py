@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -50,19 +51,20 @@ class _Taken:
         self._idle: list[Any] = []
         self._places: list[Slot] = []
         with pool._lock:
-            now = monotonic()
-            while (connection := ledger.take_idle(now)) is not None:
-                self._idle.append(connection)
-                connection.slot.holder = HOLDER
+            with suppress(IndexError):
+                while True:
+                    self._idle.append(ledger.idle.pop())
+            for connection in self._idle:
+                self._hold(connection.slot)
             while ledger.has_room:
-                self._places.append(self._take_place(now))
+                self._places.append(self._hold(ledger.open_slot(monotonic())))
         if timeout is not None:
             pool.timeout = timeout
 
-    def _take_place(self, now: float) -> Slot:
-        slot = self._ledger.open_slot(now)
+    def _hold(self, slot: Slot) -> Slot:
+        """Have it in use; but nobody has asked for it, so it counts as no request."""
         self._ledger.not_connecting(slot.key)
-        self._ledger.lent.add(slot.key)
+        slot.taken_at = monotonic()
         slot.state, slot.holder = HELD, HOLDER
         return slot
 
@@ -72,9 +74,12 @@ class _Taken:
         if pool._ledger is not self._ledger:
             return  # its event loop has ended, or this is a fork's child: it has begun anew
         acts = [partial(pool._free, slot) for slot in self._places]
-        acts += [partial(pool.take_back, connection) for connection in self._idle]
+        acts += [partial(self._keep, connection) for connection in self._idle]
         for act in acts:
             if isinstance(pool, AsyncRedisPool):
                 pool._at_home(act)
             else:
                 act()
+
+    def _keep(self, connection: Any) -> None:
+        self._pool._take_in(connection, connection.slot, connection.dirt())

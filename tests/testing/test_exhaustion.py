@@ -26,7 +26,7 @@ def test_exhausted_pool_is_as_before_afterwards(caller):
         pass
     stats = caller.pool().stats()
 
-    assert (stats.in_use, stats.idle, stats.created) == (0, 1, 1)
+    assert (stats.in_use, stats.idle, stats.created, stats.acquired) == (0, 1, 1, 1)
     assert caller.pool().timeout == 5.0
     with caller.lease() as one, caller.lease() as other:
         assert one("PING")
