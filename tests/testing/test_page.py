@@ -37,10 +37,10 @@ def count(code: str) -> int:
     return len(re.findall(r"^ *(?:async )?def test_", code, re.MULTILINE))
 
 
-def run_tests(folder: Path, tests: dict[str, str], *plugins: str) -> str:
+def run_tests(folder: Path, tests: dict[str, str], *plugins: str, more: str = "") -> str:
     """Run them in one process, with the page's setting, and return what pytest says."""
     (ini,) = blocks(PAGE, "ini")
-    (folder / "pytest.ini").write_text(ini + "filterwarnings = error\n")
+    (folder / "pytest.ini").write_text(f"{ini}filterwarnings = error\n{more}")
     (folder / "site_of_page.py").write_text(PROJECT)
     for name, code in tests.items():
         (folder / name).write_text(code)
@@ -72,7 +72,8 @@ def test_coroutines_of_the_page_pass(tmp_path):
     pytest.importorskip("pytest_asyncio")
     tests = {name: code for name, code in files().items() if "mark.asyncio" in code}
 
-    said = run_tests(tmp_path, tests, "-p", "pytest_asyncio.plugin")
+    scope = "asyncio_default_fixture_loop_scope = function\n"  # of which it warns where it is unset
+    said = run_tests(tmp_path, tests, "-p", "pytest_asyncio.plugin", more=scope)
     assert f"{sum(map(count, tests.values()))} passed" in said, said
 
 
