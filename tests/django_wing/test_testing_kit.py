@@ -131,6 +131,7 @@ def test_mixin_gives_each_test_of_a_test_case_its_own_pools(admin):
 
     class Hits(RedisPoolTestMixin, SimpleTestCase):
         def test_first(self):
+            """One of a user's."""
             assert self.client.get("/hits/").status_code == 200
             assert get_redis().get("hits") == b"1"
 

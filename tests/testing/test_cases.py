@@ -38,6 +38,7 @@ def test_each_test_has_pools_of_its_own(url):
             self.first = get_redis().incr("n")
 
         def test_one(self):
+            """One of a user's."""
             assert self.first == 1
             assert get_pool().max_connections == 3
 
@@ -56,6 +57,7 @@ def test_real_server_and_settings_can_be_asked_for(url):
         redis_pool_settings = {"default": {"URL": url, "MAX_CONNECTIONS": 1}}  # noqa: RUF012
 
         def test_it(self):
+            """One of a user's."""
             assert get_pool().max_connections == 1
             assert get_redis().info("server")
 
@@ -67,6 +69,7 @@ def test_coroutine_has_its_pools():
 
     class Case(RedisPoolTestMixin, unittest.IsolatedAsyncioTestCase):
         async def test_one(self):
+            """One of a user's."""
             assert await get_async_redis().incr("n") == 1
 
         test_other = test_one
@@ -80,6 +83,7 @@ def test_lease_that_is_not_ended_fails_the_test():
 
     class Case(RedisPoolTestMixin, unittest.TestCase):
         def test_it(self):
+            """One of a user's."""
             leases.append(get_pool().lease("a forgetful one"))
             leases[-1].client().ping()
 
@@ -95,6 +99,7 @@ def test_one_command_too_many_fails_the_test():
 
     class Case(RedisPoolTestMixin, unittest.TestCase):
         def test_it(self):
+            """One of a user's."""
             with self.assertMaxRedisCommands(0):
                 get_redis().get("k")
 
@@ -108,6 +113,7 @@ def test_wrong_mode_is_told():
         redis_pools = "fakes"
 
         def test_it(self):
+            """One of a user's."""
             raise AssertionError("it was run")
 
     said = errors(Case)
