@@ -27,14 +27,15 @@ def claimed(config: PoolConfig) -> Iterator[None]:
     Raises `ConfigError` if something is stored there, or another process tests there.
     """
     # A pool of its own: what a test does to those under test is not done to this one.
-    own = replace(config, alias=_NAME, max_connections=1, min_idle=0, max_idle=None, reserved=None)
+    own = replace(config, alias=_NAME, max_connections=2, min_idle=0, max_idle=None)
+    own = replace(own, reserved=None, hold="request")
     with RedisPool.from_config(own) as pool, pool.lease(_NAME) as client:
         _require_nobody_else(client, config)
         _require_empty(client, config)
         try:
             yield
         finally:
-            client.flushdb()
+            pool.client.flushdb()  # another connection: the server may have closed the idle one
 
 
 def _require_nobody_else(client: Any, config: PoolConfig) -> None:

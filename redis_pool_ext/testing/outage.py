@@ -74,12 +74,18 @@ def _drain(pool: PoolBase) -> None:
 
 def _hang_up(connection: Any) -> None:
     """Shut the socket down, so that whoever waits for a reply there sees its end."""
-    sock = connection._sock
-    if not isinstance(sock, socket.socket):
-        tell = getattr(connection._writer, "get_extra_info", None) if sock else None
-        sock = tell("socket") if tell is not None else None
+    sock = _socket_of(connection)
     if sock is None:
-        return  # there is none in a fake
+        return
     # By a copy of the descriptor: TLS and other event loops have a shutdown() of their own.
     with suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as copy:
         copy.shutdown(socket.SHUT_RDWR)
+
+
+def _socket_of(connection: Any) -> Any:
+    """Return the socket of a connection of threads or of tasks; None where there is none."""
+    sock = getattr(connection._sock, "plain", connection._sock)  # in the middle of a handshake
+    if isinstance(sock, socket.socket):
+        return sock
+    tell = getattr(getattr(connection, "_writer", None), "get_extra_info", None)
+    return None if tell is None else tell("socket")  # None in a fake

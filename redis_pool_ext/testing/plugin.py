@@ -41,8 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER_HELP)
     mode = config.getini(SETTING)
     if mode not in _MODES and "://" not in mode:
+        from redis_pool_ext.problems import shown
+
         known = ", ".join(_MODES)
-        raise pytest.UsageError(f"{SETTING} = {mode!r}: give one of {known}, or a URL")
+        raise pytest.UsageError(f"{SETTING} = {shown(mode)}: give one of {known}, or a URL")
 
 
 @pytest.fixture(autouse=True)

@@ -72,13 +72,17 @@ def test_socket_timeout_ends_the_wait(caller):
     with slow_redis(NEVER), pytest.raises(redis.TimeoutError):
         caller.ask("PING")
     assert caller.pool().stats().idle == 0
+    caller.pool().connection_kwargs["socket_timeout"] = 5.0
     assert caller.ask("PING")
 
 
-def test_budget_ends_the_wait(caller):
-    """Of the lease, whatever the socket's timeout."""
+def test_budget_ends_the_wait(caller, sleeps):
+    """Of the lease, before the socket's timeout does."""
+    caller.ask("PING")  # so that no dial comes out of it
     with slow_redis(NEVER), pytest.raises(BudgetExceededError):
-        caller.ask_in(0.02, "PING")
+        caller.ask_in(0.2, "PING")
+
+    assert 0.0 < max(sleeps) <= 0.2
 
 
 def test_task_can_be_cancelled_while_it_waits(pools):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from redis_pool_ext import get_pool
-from redis_pool_ext.testing import assert_no_leaked_leases, exhausted_pool
+from redis_pool_ext.testing import assert_no_leaked_leases, exhausted_pool, leaks
 
 from ..support.threads import spawn
 
@@ -55,9 +56,9 @@ def test_lease_that_was_dropped_is_given_back(pools):
         del lease
 
 
-def test_connection_that_comes_back_a_moment_later_is_waited_for(pools):
+def test_connection_that_comes_back_a_moment_later_is_waited_for(pools, monkeypatch):
     """From another thread, a live server's say."""
-    may_end = threading.Event()
+    has_it, may_end, sleep = threading.Event(), threading.Event(), time.sleep
 
     def hold() -> None:
         with get_pool().lease() as client:
@@ -65,11 +66,14 @@ def test_connection_that_comes_back_a_moment_later_is_waited_for(pools):
             has_it.set()
             may_end.wait(30)
 
-    has_it = threading.Event()
+    def pause(seconds: float) -> None:
+        may_end.set()
+        sleep(seconds)
+
+    monkeypatch.setattr(leaks.time, "sleep", pause)
     with assert_no_leaked_leases(within=30):
         holder = spawn(hold)
         has_it.wait(30)
-        threading.Timer(0.01, may_end.set).start()
     holder.result()
 
 
