@@ -95,6 +95,8 @@ def test_pools_and_configuration_are_put_back(url):
     assert get_redis().get("k") == b"real"
     assert pool.stats().created == 1
     assert inside.is_closed
+    configure({"another": url})
+    assert get_redis("another").get("k") == b"real"
 
 
 def test_pools_of_tasks_are_put_back(url):
