@@ -17,10 +17,10 @@ from typing import Any
 
 import redis
 
+from ..account import Account
 from ..aio.connection import GuardedAsyncConnection, guarded_async
 from ..aio.pool import AsyncRedisPool
 from ..base import PoolBase, every_pool, on_new_pool
-from ..budget import Budget
 from ..connection import GuardedConnection, guarded
 from ..deadline import Deadline
 from ..forks import ProcessLock
@@ -145,127 +145,141 @@ def _tapped_of(guarded_class: type[Any], pool: PoolBase) -> type[Any]:
     return made
 
 
+# -- what tapped connections do --------------------------------------------------------------
+#
+# The last tap may end in the middle of any of these, in another thread: the connection is of its
+# own class then. So they call functions, and the guard's methods by its name, not by super().
+
+
+def _taps_on(connection: Any) -> list[Tap]:
+    """Return the taps that are for the pool of a connection."""
+    pool = connection.home() if connection.home is not None else None
+    return [] if pool is None else [tap for tap in tuple(_taps) if tap.is_for(pool)]
+
+
+def _begins_to_dial(connection: Any) -> None:
+    for tap in _taps_on(connection):
+        tap.dials()
+
+
+def _write_failure(connection: Any) -> OSError | None:
+    """Return how writing fails that is about to begin; None where it does not."""
+    if connection._sock is None or connection._deadline is not None:
+        return None
+    return next(filter(None, (tap.writes() for tap in _taps_on(connection))), None)
+
+
+def _is_question(connection: Any, check_health: bool) -> bool:
+    """Tell whether what is about to be sent is a PING of the pool's, or of redis-py's, own."""
+    names = [args[:1] for args in connection._outgoing or ()]
+    return not check_health and names == [("PING",)]
+
+
+def _is_cut(connection: Any) -> bool:
+    return connection._deadline is None and any(tap.is_at_end() for tap in _taps_on(connection))
+
+
+def _time_until_reply(connection: Any) -> tuple[float, bool]:
+    """Return for how long the next reply is to be waited for, and whether it comes then."""
+    left = connection._due - time.monotonic()
+    if connection._deadline is not None or left <= 0.0:
+        return 0.0, True
+    own = connection._socket_timeout
+    limit = None if own is None else own + connection._patience
+    if connection.budget is not None:
+        limit = bounded(limit, connection.budget.left())
+    return (left, True) if limit is None or left < limit else (limit, False)
+
+
+def _require_reply(connection: Any, comes: bool) -> None:
+    """Raise what redis-py does where there is none."""
+    if not comes:
+        raise redis.TimeoutError("Timeout reading from socket")
+    if _is_cut(connection):
+        raise redis.ConnectionError("Connection closed by server.")
+
+
 class _Tapped:
     """What the connections of threads and of tasks have in common."""
 
     own_class: type[Any]
-    home: Any
-    budget: Budget | None
     _deadline: Deadline | None
-    _outgoing: Commands
-    _patience: float
-    _sock: Any
-    _socket_timeout: float | None
-    _is_ours = False  # what is about to be sent is a question of the pool's own
+    _is_ours = False  # what is about to be sent is no command
     _due = 0.0  # when the next reply may be read (monotonic, seconds)
-
-    def _taps(self) -> list[Tap]:
-        pool = self.home() if self.home is not None else None
-        return [] if pool is None else [tap for tap in tuple(_taps) if tap.is_for(pool)]
-
-    def _asks_for_itself(self, check_health: bool) -> bool:
-        names = [args[:1] for args in self._outgoing or ()]
-        return not check_health and names == [("PING",)]
-
-    def _write_failure(self) -> OSError | None:
-        if self._sock is None or self._deadline is not None:
-            return None
-        return next(filter(None, (tap.writes() for tap in self._taps())), None)
 
     def _note_all(self, outgoing: Commands) -> None:
         if self._deadline is None and not self._is_ours:
-            taps = self._taps()
+            taps = _taps_on(self)
             for tap in taps:
                 tap.sends(self, outgoing)
             self._due = time.monotonic() + max((tap.delay() for tap in taps), default=0.0)
-        super()._note_all(outgoing)  # type: ignore[misc]
-
-    def _is_cut(self) -> bool:
-        return self._deadline is None and any(tap.is_at_end() for tap in self._taps())
-
-    def _time_until_reply(self) -> tuple[float, bool]:
-        """Return for how long the next reply is to be waited for, and whether it comes then."""
-        left = self._due - time.monotonic()
-        if self._deadline is not None or left <= 0.0:
-            return 0.0, True
-        limit = None if self._socket_timeout is None else self._socket_timeout + self._patience
-        if self.budget is not None:
-            limit = bounded(limit, self.budget.left())
-        return (left, True) if limit is None or left < limit else (limit, False)
+        Account._note_all(self, outgoing)  # type: ignore[arg-type]  # it is one
 
 
 class _TappedOfThreads(_Tapped, GuardedConnection):
     def open(self, deadline: Deadline) -> None:
-        super().open(deadline)
+        GuardedConnection.open(self, deadline)
         self.lane = None
 
     def _connect(self) -> Any:
-        for tap in self._taps():
-            tap.dials()
-        return super()._connect()
+        _begins_to_dial(self)
+        return GuardedConnection._connect(self)
 
     def _send(self, command: Any, check_health: bool) -> None:
-        outer, self._is_ours = self._is_ours, self._asks_for_itself(check_health)
+        outer, self._is_ours = self._is_ours, _is_question(self, check_health)
         try:
-            failure = self._write_failure()
+            failure = _write_failure(self)
             if failure is not None:
                 self.reply_lost = False
                 self.fail_to_send(failure)
-            super()._send(command, check_health)
+            GuardedConnection._send(self, command, check_health)
         finally:
             self._is_ours = outer
 
     def _read(self, *args: Any, **kwargs: Any) -> Any:
-        seconds, comes = self._time_until_reply()
+        seconds, comes = _time_until_reply(self)
         try:
             time.sleep(seconds)
-            if not comes:
-                raise redis.TimeoutError("Timeout reading from socket")
-            if self._is_cut():
-                raise redis.ConnectionError("Connection closed by server.")
+            _require_reply(self, comes)
         except BaseException:  # Ctrl-C while waiting, too: the reply is still to come
             self.break_off()
             raise
-        return super()._read(*args, **kwargs)
+        return GuardedConnection._read(self, *args, **kwargs)
 
     def can_read(self, timeout: float = 0) -> bool:
-        return self._is_cut() or super().can_read(timeout)
+        return _is_cut(self) or GuardedConnection.can_read(self, timeout)
 
 
 class _TappedOfTasks(_Tapped, GuardedAsyncConnection):
     async def open(self, deadline: Deadline) -> None:
-        await super().open(deadline)
+        await GuardedAsyncConnection.open(self, deadline)
         self.lane = None
 
     async def _connect(self) -> None:
-        for tap in self._taps():
-            tap.dials()
-        await super()._connect()
+        _begins_to_dial(self)
+        await GuardedAsyncConnection._connect(self)
 
     async def _send(self, command: Any, check_health: bool) -> None:
-        outer, self._is_ours = self._is_ours, self._asks_for_itself(check_health)
+        outer, self._is_ours = self._is_ours, _is_question(self, check_health)
         try:
-            failure = self._write_failure()
+            failure = _write_failure(self)
             if failure is not None:
                 self.reply_lost = False
                 self.fail_to_send(failure)
-            await super()._send(command, check_health)
+            await GuardedAsyncConnection._send(self, command, check_health)
         finally:
             self._is_ours = outer
 
     async def _read(self, *args: Any, **kwargs: Any) -> Any:
-        seconds, comes = self._time_until_reply()
+        seconds, comes = _time_until_reply(self)
         try:
             if seconds:
                 await asyncio.sleep(seconds)
-            if not comes:
-                raise redis.TimeoutError("Timeout reading from socket")
-            if self._is_cut():
-                raise redis.ConnectionError("Connection closed by server.")
+            _require_reply(self, comes)
         except asyncio.CancelledError:
             self.abandon()
             raise
         except BaseException:
             self.break_off()
             raise
-        return await super()._read(*args, **kwargs)
+        return await GuardedAsyncConnection._read(self, *args, **kwargs)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
 import redis
 
-from redis_pool_ext import BudgetExceededError, ConfigError, get_async_pool
+from redis_pool_ext import BudgetExceededError, ConfigError, get_async_pool, get_pool
 from redis_pool_ext.testing import slow_redis
 from redis_pool_ext.testing.taps import asyncio as slept_by_tasks
 from redis_pool_ext.testing.taps import time as slept_by_threads
+
+from ..support.threads import spawn
 
 LATE = 0.02
 NEVER = 3600.0
@@ -97,6 +100,45 @@ def test_task_can_be_cancelled_while_it_waits(pools):
         assert await pool.client.get("k") == b"v"
 
     asyncio.run(cancel())
+
+
+def test_who_still_waits_as_it_ends_gets_the_answer(pools):
+    """Nothing is torn away from under it."""
+
+    async def wait() -> bool:
+        pool = get_async_pool()
+        with slow_redis(LATE):
+            waiting = asyncio.create_task(pool.client.ping())
+            while not pool.stats().in_use or not _connection(pool).pending:
+                await asyncio.sleep(0)
+        return await waiting
+
+    assert asyncio.run(wait())
+
+
+def test_thread_that_still_waits_as_it_ends_gets_the_answer(pools, monkeypatch):
+    """The same, in another thread."""
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        if seconds:
+            has_begun.set()
+            may_end.wait(30)
+
+    pool = get_pool()
+    with slow_redis(LATE):
+        monkeypatch.setattr(slept_by_threads, "sleep", sleep)
+        waiting = spawn(pool.client.ping)
+        has_begun.wait(30)
+        monkeypatch.undo()
+    may_end.set()
+
+    assert waiting.result()
+
+
+def _connection(pool):
+    (slot,) = pool._ledger.slots()
+    return slot.connection()
 
 
 def test_other_pools_are_as_quick_as_ever(caller, sleeps):
