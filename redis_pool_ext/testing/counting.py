@@ -9,7 +9,8 @@ from ..base import PoolBase
 from ..problems import ConfigError, Problem, shown
 from ..sticky import name_of
 from .blocks import block
-from .taps import Commands, Tap, tapping
+from .tapping import tapping
+from .taps import Commands, Tap
 
 __all__ = ["SentCommands", "assert_max_redis_commands"]
 

@@ -8,7 +8,8 @@ from ..base import PoolBase
 from ..problems import ConfigError, Problem, shown
 from .blocks import block
 from .chosen import each_pool
-from .taps import Tap, tapping
+from .tapping import tapping
+from .taps import Tap
 
 __all__ = ["slow_redis"]
 

@@ -13,7 +13,8 @@ from ..aio.pool import AsyncRedisPool
 from ..base import PoolBase
 from .blocks import block
 from .chosen import each_pool
-from .taps import Tap, connections_of, tapping
+from .tapping import connections_of, tapping
+from .taps import Tap
 
 __all__ = ["redis_down"]
 

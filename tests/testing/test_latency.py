@@ -11,8 +11,8 @@ import redis
 
 from redis_pool_ext import BudgetExceededError, ConfigError, get_async_pool, get_pool
 from redis_pool_ext.testing import slow_redis
-from redis_pool_ext.testing.taps import asyncio as slept_by_tasks
-from redis_pool_ext.testing.taps import time as slept_by_threads
+from redis_pool_ext.testing.tapped import asyncio as slept_by_tasks
+from redis_pool_ext.testing.tapped import time as slept_by_threads
 
 from ..support.threads import spawn
 
