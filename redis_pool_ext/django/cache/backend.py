@@ -47,7 +47,8 @@ class RedisPoolCache(Operations):
             return self._run(operation, pool, client)
 
     def _run(self, operation: Operation[T], pool: Any, client: Any) -> T:
-        if isinstance(pool, ClusterPool):
+        is_cluster = isinstance(pool, ClusterPool)
+        if is_cluster:
             operation = across_nodes(operation, client.get_primaries())
         return run(operation, client, options_for(pool))
 
@@ -235,7 +236,7 @@ class RedisPoolCache(Operations):
         return lock
 
     def delete_pattern(self, pattern: str, version: Any = None, itersize: int | None = None) -> int:
-        """Delete the keys that match a glob, as in "user:*"; return how many there were."""
+        """Delete the keys that match a glob, as in `user:*`; return how many there were."""
         return self._do(self._delete_all(pattern_for(self, pattern, version), itersize))
 
     async def adelete_pattern(
