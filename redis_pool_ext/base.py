@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from . import bygone
@@ -28,7 +29,7 @@ from .upkeep import Upkeep
 if TYPE_CHECKING:
     from redis.retry import Retry
 
-__all__ = ["PoolBase", "all_pools", "every_pool"]
+__all__ = ["PoolBase", "all_pools", "every_pool", "on_new_pool"]
 
 
 class PoolBase(PoolInterface, Upkeep, Looking):
@@ -111,6 +112,8 @@ class PoolBase(PoolInterface, Upkeep, Looking):
         self.heed_observers()  # after that: who begins to observe meanwhile finds it
         bygone.remember(self._ledger)
         follow(connection_kwargs.get("credential_provider"), self)
+        for welcome in tuple(_welcomes):
+            welcome(self)
 
     @classmethod
     def from_url(cls, url: str, **kwargs: Any) -> Self:
@@ -219,6 +222,18 @@ def all_pools() -> list[PoolBase]:
 def every_pool() -> list[PoolBase]:
     """Return the pools of this process, those included that are closed and still in use."""
     return list(_pools)
+
+
+_welcomes: list[Callable[[PoolBase], None]] = []
+
+
+def on_new_pool(welcome: Callable[[PoolBase], None]) -> Callable[[], None]:
+    """Have `welcome` called with each pool that is made from now on; return what ends that.
+
+    It is called by the maker of the pool, perhaps under a lock: it must not wait.
+    """
+    _welcomes.append(welcome)
+    return partial(_welcomes.remove, welcome)
 
 
 @on_change

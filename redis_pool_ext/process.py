@@ -17,6 +17,7 @@ from .scope import current_scope
 __all__ = [
     "add_source",
     "aliases",
+    "as_it_is_made",
     "client_of",
     "close_pools",
     "config_for",
@@ -28,17 +29,20 @@ __all__ = [
     "on_configure",
     "pool_for",
     "pools",
+    "put_aside",
     "unknown",
 ]
 
 Configs = Mapping[str, PoolConfig]
 Source = Callable[[], Configs | None]
 Listener = Callable[[set[PoolConfig]], None]
+StandIn = Callable[[PoolConfig], PoolConfig]
 
-# Protects the two below it; pools are made under it, which connects nothing.
+# Protects the three below it; pools are made under it, which connects nothing.
 _lock = ProcessLock()
 _configs: Configs | None = None
 _pools: dict[PoolConfig, RedisPool] = {}
+_stand_in: StandIn | None = None  # whose pools are made in place of those that are asked for
 _listeners: list[Listener] = []
 
 
@@ -131,10 +135,40 @@ def pool_for(config: PoolConfig) -> RedisPool:
 
 
 def _make(config: PoolConfig) -> RedisPool:
+    config = as_it_is_made(config)
     if config.is_cluster:
         # To its users it is a RedisPool: the same methods, a client that is a `RedisCluster`.
         return cast(RedisPool, ClusterPool.from_config(config))
     return RedisPool.from_config(config)
+
+
+def as_it_is_made(config: PoolConfig) -> PoolConfig:
+    """Return the settings that a pool is made with, for these: in tests it has another server."""
+    return config if _stand_in is None else _stand_in(config)
+
+
+def put_aside(stand_in: StandIn, configs: Configs) -> Callable[[], None]:
+    """Begin with these settings and no pools. For tests: return what ends that.
+
+    Whatever asks for a pool, it is made of the settings that `stand_in` returns in their place.
+
+    The end closes the pools that were made meanwhile, and puts those of before back, with
+    the configuration of before. `stand_in` is called under a lock, and must not wait.
+    """
+    global _configs, _pools, _stand_in
+    with _lock.mine():
+        before = _configs, _pools, _stand_in
+        _configs, _pools, _stand_in = configs, {}, stand_in
+
+    def put_back() -> None:
+        global _configs, _pools, _stand_in
+        with _lock.mine():
+            closing = list(_pools.values())
+            _configs, _pools, _stand_in = before
+        for pool in closing:
+            pool.close()
+
+    return put_back
 
 
 def pools() -> list[RedisPool]:

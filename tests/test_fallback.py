@@ -22,6 +22,7 @@ from redis_pool_ext.degrading import DegradingScope, FindDegrading
 from redis_pool_ext.fallback import Degradation, Fallback
 from redis_pool_ext.lazy import LazyRedis
 from redis_pool_ext.scope import Scope
+from redis_pool_ext.testing import exhausted_pool, redis_down
 
 from .support.proxy import FaultyProxy
 from .support.server import Server
@@ -36,12 +37,23 @@ def server() -> Iterator[Server]:
         yield server
 
 
+def pool_at(url: str) -> RedisPool:
+    return RedisPool.from_url(
+        url, max_connections=1, timeout=5, socket_timeout=5, decode_responses=True
+    )
+
+
 @pytest.fixture
-def pool(server: Server) -> Iterator[RedisPool]:
-    with RedisPool.from_url(
-        server.url, max_connections=1, timeout=5, socket_timeout=5, decode_responses=True
-    ) as pool:
+def pool(url: str) -> Iterator[RedisPool]:
+    with pool_at(url) as pool:
         yield pool
+
+
+@pytest.fixture
+def down(pool: RedisPool) -> Iterator[None]:
+    """The server is gone."""
+    with redis_down():
+        yield
 
 
 @pytest.fixture
@@ -55,6 +67,13 @@ def scope() -> Iterator[Scope]:
 def client(scope: Scope, pool: RedisPool) -> Any:
     """The client of a request that can do without."""
     return DegradingScope(scope, Fallback(DEFAULT)).client(pool)
+
+
+@pytest.fixture
+def client_of_own(scope: Scope, server: Server) -> Iterator[Any]:
+    """The same, of a server that is killed in the test."""
+    with pool_at(server.url) as pool:
+        yield DegradingScope(scope, Fallback(DEFAULT)).client(pool)
 
 
 # -- healthy -------------------------------------------------------------------------------
@@ -78,7 +97,7 @@ def test_healthy_command_takes_the_short_way(client, monkeypatch):
     assert client.get("k") is None
 
 
-def test_tool_that_wraps_execute_command_sees_each_command(client, server, monkeypatch):
+def test_tool_that_wraps_execute_command_sees_each_command(client, monkeypatch):
     """Also one that gets the default."""
     seen = []
     own = redis.Redis.execute_command
@@ -89,8 +108,8 @@ def test_tool_that_wraps_execute_command_sees_each_command(client, server, monke
 
     monkeypatch.setattr(redis.Redis, "execute_command", traced)
     client.get("k")
-    server.stop()
-    assert client.get("k") == DEFAULT
+    with redis_down():
+        assert client.get("k") == DEFAULT
     assert seen == ["GET", "GET"]
 
 
@@ -111,9 +130,8 @@ def test_client_that_is_not_used_makes_no_lease(scope, pool):
 # -- outages -------------------------------------------------------------------------------
 
 
-def test_read_without_a_server_gets_the_default(client, server):
+def test_read_without_a_server_gets_the_default(client, down):
     """And the view can ask whether that happened."""
-    server.stop()
     assert client.get("k") == DEFAULT
     assert client.hgetall("h") == DEFAULT
     assert client.is_degraded
@@ -121,9 +139,7 @@ def test_read_without_a_server_gets_the_default(client, server):
 
 def test_read_of_a_full_pool_gets_the_default(client, pool):
     """Refused, and not waited for again."""
-    with pool.lease() as other:
-        other.ping()
-        pool.timeout = 0.05
+    with exhausted_pool():
         assert [client.get("k") for _ in range(3)] == [DEFAULT] * 3
     assert pool.stats().timed_out == 3
     assert client.get("k") is None  # there is one again
@@ -135,13 +151,13 @@ def test_read_of_a_closed_pool_gets_the_default(client, pool):
     assert client.get("k") == DEFAULT
 
 
-def test_read_whose_socket_dies_in_the_middle_gets_the_default(client, server):
+def test_read_whose_socket_dies_in_the_middle_gets_the_default(client_of_own, server):
     """The server is killed while it holds the command."""
-    client.ping()
+    client_of_own.ping()
     server.stop()
-    assert client.get("k") == DEFAULT
+    assert client_of_own.get("k") == DEFAULT
     server.start()
-    assert client.get("k") is None
+    assert client_of_own.get("k") is None
 
 
 def test_silent_server_is_waited_for_once(server, scope):
@@ -182,17 +198,15 @@ def test_silent_server_is_waited_for_once(server, scope):
         lambda client: client.transaction(lambda pipe: pipe.get("k"), "k"),
     ],
 )
-def test_whatever_else_raises_as_ever(client, server, write: Callable[[Any], Any]):
+def test_whatever_else_raises_as_ever(client, down, write: Callable[[Any], Any]):
     """A write that was not done does not look as if it had been."""
-    server.stop()
     with pytest.raises(PoolUnavailableError):
         write(client)
     assert client.is_degraded is False
 
 
-def test_pipeline_of_reads_gets_a_default_for_each(client, server):
+def test_pipeline_of_reads_gets_a_default_for_each(client, down):
     """In a transaction, or not; and it can be used again."""
-    server.stop()
     for transaction in (True, False):
         pipeline = client.pipeline(transaction=transaction)
         assert pipeline.get("k").hgetall("h").hscan("h").execute() == [
@@ -223,9 +237,8 @@ def test_watched_pipeline_of_reads_raises(server, scope):
         scope.end()
 
 
-def test_iteration_without_a_server_is_an_empty_one(client, server):
+def test_iteration_without_a_server_is_an_empty_one(client, down):
     """Whoever unpacks a page finds an empty last one, and not the default."""
-    server.stop()
     assert list(client.scan_iter()) == []
     assert list(client.sscan_iter("s")) == []
     assert list(client.hscan_iter("h")) == []
@@ -242,13 +255,13 @@ def test_lease_that_has_ended_is_a_mistake(client, scope):
         client.get("k")
 
 
-def test_lost_state_is_told(client, server):
+def test_lost_state_is_told(client_of_own, server):
     """The reply that went with the socket is one thing, another database the next one."""
-    client.execute_command("SELECT", 1)
+    client_of_own.execute_command("SELECT", 1)
     server.restart()
-    assert client.get("k") == DEFAULT
+    assert client_of_own.get("k") == DEFAULT
     with pytest.raises(LeaseStateLostError):
-        client.get("k")
+        client_of_own.get("k")
 
 
 @pytest.mark.parametrize(
@@ -283,9 +296,8 @@ def test_what_the_server_refuses_is_an_answer(client):
         client.get("list")
 
 
-def test_plain_client_of_the_same_request_raises(client, scope, pool, server):
+def test_plain_client_of_the_same_request_raises(client, scope, pool, down):
     """Cache and sessions, which have it, answer for themselves."""
-    server.stop()
     assert client.get("k") == DEFAULT
     with pytest.raises((PoolUnavailableError, PoolExhaustedError)):
         scope.client(pool).get("k")
@@ -295,32 +307,29 @@ def test_plain_client_of_the_same_request_raises(client, scope, pool, server):
 
 
 @pytest.mark.parametrize("default", [[], {}, set(), [{"a": 1}]])
-def test_default_that_can_change_is_each_reads_own(pool, server, scope, default):
+def test_default_that_can_change_is_each_reads_own(pool, down, scope, default):
     """What one visitor adds is not shown to the next one."""
     client = DegradingScope(scope, Fallback(default)).client(pool)
-    server.stop()
     first, second = client.get("k"), client.get("k")
     assert first == second == default
     assert first is not second
     assert first is not default
 
 
-def test_default_is_the_very_object(pool, server, scope):
+def test_default_is_the_very_object(pool, down, scope):
     """A view can tell it from whatever there is in Redis."""
     nothing = object()
     client = DegradingScope(scope, Fallback(nothing)).client(pool)
-    server.stop()
     assert client.get("k") is nothing
 
 
 # -- who hears of it -----------------------------------------------------------------------
 
 
-def test_degraded_reads_are_logged_once_in_a_while(client, server, caplog, monkeypatch):
+def test_degraded_reads_are_logged_once_in_a_while(client, down, caplog, monkeypatch):
     """One line that names the pool, the view, the command and why, and no key."""
     now = [1000.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    server.stop()
     for _ in range(4):
         client.get("private key")
     now[0] += 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import redis.asyncio
@@ -11,7 +12,7 @@ from ..base import PoolBase
 from ..config import PoolConfig
 from ..errors import LeaseError
 from ..forks import ProcessLock, in_child
-from ..process import config_for, on_configure
+from ..process import as_it_is_made, config_for, on_configure
 from ..scope import current_scope
 from .pool import AsyncRedisPool
 
@@ -22,6 +23,7 @@ __all__ = [
     "close_async_pools",
     "get_async_pool",
     "get_async_redis",
+    "put_aside",
 ]
 
 # Protects `_pools`: loops run in several threads.
@@ -93,7 +95,7 @@ def async_pool_for(config: PoolConfig) -> AsyncRedisPool:
         _drop_closed_loops()
         pool = _pools.get(loop, {}).get(config)
         if pool is None or pool.is_closed:
-            pool = LoopPool.from_config(config)
+            pool = LoopPool.from_config(as_it_is_made(config))
             pool.config = config
             pool._enter()
             _pools.setdefault(loop, {})[config] = pool
@@ -133,12 +135,33 @@ def _drop_closed_loops() -> None:
         _pools.pop(loop, None)
 
 
+def put_aside() -> Callable[[], None]:
+    """Do what `process.put_aside` does, with the pools of all loops; `process` has the stand-in."""
+    global _pools
+    with _lock.mine():
+        before, _pools = _pools, {}
+
+    def put_back() -> None:
+        global _pools  # noqa: PLW0603  one process, one set of them
+        closing = async_pools()
+        with _lock.mine():
+            _pools = before
+        for pool in closing:
+            _close_at_home(pool)
+
+    return put_back
+
+
 @on_configure
 def _close_those_of(gone: set[PoolConfig]) -> None:
     """Close the pools of settings that are gone, each in its own loop."""
     for pool in async_pools():
         if gone.intersection([getattr(pool, "config", None)]):
-            pool._at_home(partial(pool._begin_generation, "pool_closed", close=True))
+            _close_at_home(pool)
+
+
+def _close_at_home(pool: AsyncRedisPool) -> None:
+    pool._at_home(partial(pool._begin_generation, "pool_closed", close=True))
 
 
 @in_child

@@ -14,6 +14,7 @@ from redis_pool_ext.aio.client import LeasedAsyncRedis
 from redis_pool_ext.degrading import DegradingScope
 from redis_pool_ext.fallback import Fallback
 from redis_pool_ext.scope import Scope
+from redis_pool_ext.testing import exhausted_pool, redis_down
 
 from ..support.proxy import FaultyProxy
 from ..support.server import Server
@@ -40,9 +41,9 @@ async def client_of(url: str, **settings: Any) -> AsyncIterator[Any]:
             scope.end()
 
 
-async def test_healthy_client_is_a_redis_client_that_answers(server):
+async def test_healthy_client_is_a_redis_client_that_answers(url):
     """On the request's lease, the short way, and nothing is degraded."""
-    async with client_of(server.url) as client:
+    async with client_of(url) as client:
         assert isinstance(client, redis.asyncio.Redis)
         assert isinstance(client, LeasedAsyncRedis)
         await client.set("k", 1)
@@ -51,21 +52,20 @@ async def test_healthy_client_is_a_redis_client_that_answers(server):
         assert client.is_degraded is False
 
 
-async def test_read_without_a_server_gets_the_default(server):
+async def test_read_without_a_server_gets_the_default(url):
     """Commands, pipelines of nothing but reads, and iterations."""
-    async with client_of(server.url) as client:
+    async with client_of(url) as client:
         await client.ping()
-        server.stop()
-        assert await client.get("k") == DEFAULT
-        assert await client.pipeline().get("k").hscan("h").execute() == [DEFAULT, (0, {})]
-        assert [key async for key in client.scan_iter()] == []
+        with redis_down():
+            assert await client.get("k") == DEFAULT
+            assert await client.pipeline().get("k").hscan("h").execute() == [DEFAULT, (0, {})]
+            assert [key async for key in client.scan_iter()] == []
         assert client.is_degraded
 
 
-async def test_whatever_else_raises_as_ever(server):
+async def test_whatever_else_raises_as_ever(url):
     """Writes, locks, transactions that watch, subscriptions."""
-    server.stop()
-    async with client_of(server.url) as client:
+    async with redis_down(), client_of(url) as client:
         for write in (
             lambda: client.incr("k"),
             lambda: client.lock("k", blocking=False).acquire(),
@@ -78,13 +78,10 @@ async def test_whatever_else_raises_as_ever(server):
         assert client.is_degraded is False
 
 
-async def test_read_of_a_full_pool_gets_the_default(server):
+async def test_read_of_a_full_pool_gets_the_default(url):
     """And is answered as soon as there is a connection again."""
-    async with client_of(server.url, max_connections=1) as client:
-        pool = client.connection_pool.pool
-        async with pool.lease() as other:
-            await other.ping()
-            pool.timeout = 0.05
+    async with client_of(url, max_connections=1) as client:
+        with exhausted_pool():
             assert await client.get("k") == DEFAULT
         assert await client.get("k") is None
 
@@ -105,7 +102,7 @@ async def test_silent_server_is_waited_for_once(server):
             assert tried == []
 
 
-async def test_tool_that_wraps_execute_command_sees_each_command(server, monkeypatch):
+async def test_tool_that_wraps_execute_command_sees_each_command(url, monkeypatch):
     """Also one that gets the default."""
     seen = []
     own: Any = redis.asyncio.Redis.execute_command
@@ -115,8 +112,8 @@ async def test_tool_that_wraps_execute_command_sees_each_command(server, monkeyp
         return await own(self, *args, **options)
 
     monkeypatch.setattr(redis.asyncio.Redis, "execute_command", traced)
-    async with client_of(server.url) as client:
+    async with client_of(url) as client:
         await client.get("k")
-        server.stop()
-        assert await client.get("k") == DEFAULT
+        with redis_down():
+            assert await client.get("k") == DEFAULT
     assert seen == ["GET", "GET"]

@@ -17,6 +17,7 @@ from django.urls import clear_url_caches, include, path
 from redis import Redis
 
 from redis_pool_ext import RedisPool, get_pool
+from redis_pool_ext.testing import exhausted_pool
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_wing.project.settings"
 django.setup()
@@ -58,8 +59,7 @@ def full(pool: RedisPool) -> Full:
     @contextmanager
     def hold_all() -> Iterator[ExitStack]:
         with ExitStack() as stack:
-            for _ in range(2):
-                stack.enter_context(pool.lease()).ping()
+            stack.enter_context(exhausted_pool(timeout=None))
             yield stack
 
     return hold_all

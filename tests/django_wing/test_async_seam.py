@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import AsyncClient
 
-from redis_pool_ext import PoolExhaustedError, get_async_pool
+from redis_pool_ext import PoolExhaustedError, RedisPool, get_async_pool
 
 from .asgi import (
     ASYNC_ONLY,
@@ -66,9 +66,11 @@ def test_async_middleware_meeting_a_full_pool_answers_503(
     assert int(response["Retry-After"]) >= 1
 
 
-def test_full_pool_of_threads_is_not_that_of_the_loop(full: Any) -> None:
+def test_full_pool_of_threads_is_not_that_of_the_loop(pool: RedisPool) -> None:
     """MAX_CONNECTIONS bounds each pool by itself."""
-    with full():
+    with pool.lease() as one, pool.lease() as other:
+        assert one.ping()
+        assert other.ping()
         assert asyncio.run(AsyncClient().get("/aredis/hits/")).status_code == 200
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -16,6 +15,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from redis_pool_ext import RedisPool, get_redis
 from redis_pool_ext.flask import FlaskRedisPool
+from redis_pool_ext.testing import Block, exhausted_pool
 
 TIMEOUT = 0.1  # of an exhausted pool; others wait long enough for a slow machine's dial
 
@@ -41,17 +41,9 @@ def pool_of(app: Flask) -> RedisPool:
         return redis_pool.pool
 
 
-@contextmanager
-def all_held(app: Flask) -> Iterator[None]:
+def all_held(app: Flask) -> Block[None]:
     """Hold every connection of the app's pool, and let others wait for `TIMEOUT` only."""
-    pool = pool_of(app)
-    patience = pool.timeout
-    with ExitStack() as stack:
-        for _ in range(pool.max_connections):
-            stack.enter_context(pool.lease()).ping()
-        pool.timeout = TIMEOUT
-        stack.callback(setattr, pool, "timeout", patience)
-        yield
+    return exhausted_pool(pool_of(app).alias, timeout=TIMEOUT)
 
 
 def in_thread(function: Callable[[], Any]) -> Any:

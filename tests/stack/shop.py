@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -17,6 +17,7 @@ from flask_session import Session
 
 from redis_pool_ext import RedisPool
 from redis_pool_ext.flask import FlaskRedisPool, current_redis
+from redis_pool_ext.testing import Block, exhausted_pool
 from tests.support.threads import spawn
 
 NAME = "shop"  # of its connections, on the server
@@ -108,17 +109,9 @@ def visitor_of(app: Flask) -> FlaskClient:
     return visitor
 
 
-@contextmanager
-def all_held(app: Flask, patience: float = 0.1) -> Iterator[None]:
+def all_held(app: Flask, patience: float = 0.1) -> Block[None]:
     """Hold every connection of the app's pool; others wait for `patience` seconds only."""
-    pool = pool_of(app)
-    before = pool.timeout
-    with ExitStack() as stack:
-        for _ in range(pool.max_connections):
-            stack.enter_context(pool.lease()).ping()
-        pool.timeout = patience
-        stack.callback(setattr, pool, "timeout", before)
-        yield
+    return exhausted_pool(pool_of(app).alias, timeout=patience)
 
 
 @contextmanager
