@@ -62,10 +62,10 @@ if not all(find_spec(library) for library in STACK):
 # measure how threads share the interpreter.
 ALONE = (
     "runtimes/",
-    "aio/test_loops.py",
+    "aio/loops/test_fork.py",
+    "express/test_fork.py",
     "metrics/test_multiprocess.py",
     "sentinel/test_fork.py",
-    "test_express.py",
     "test_fairness.py",
     "test_fork.py",
     "test_forks.py",

@@ -6,9 +6,7 @@ import threading
 
 import pytest
 
-from redis_pool_ext import (
-    PoolClosedError,
-)
+from redis_pool_ext import PoolClosedError
 
 from ..support.pools import leave_idle, unkept_pool
 from ..support.threads import spawn, wait_until

@@ -6,11 +6,7 @@ import threading
 
 import pytest
 
-from redis_pool_ext import (
-    ConnectionPoolTimeoutError,
-    PoolClosedError,
-    RedisPool,
-)
+from redis_pool_ext import ConnectionPoolTimeoutError, PoolClosedError, RedisPool
 
 from ..support.forks import in_child
 from ..support.pools import leave_idle, unkept_pool

@@ -8,12 +8,7 @@ import time
 import pytest
 import redis
 
-from redis_pool_ext import (
-    ConfigError,
-    PoolClosedError,
-    PoolUnavailableError,
-    RedisPool,
-)
+from redis_pool_ext import ConfigError, PoolClosedError, PoolUnavailableError, RedisPool
 
 from ..support.forks import in_child, pretend_to_be_the_child
 from ..support.pools import assert_whole, leave_idle, unkept_pool

@@ -7,10 +7,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from redis_pool_ext import (
-    LeaseStateLostError,
-    RedisPool,
-)
+from redis_pool_ext import LeaseStateLostError, RedisPool
 from redis_pool_ext.liveness import looks_alive
 
 from ..support.proxy import FaultyProxy

@@ -7,9 +7,7 @@ from contextlib import suppress
 import pytest
 import redis
 
-from redis_pool_ext import (
-    RedisPool,
-)
+from redis_pool_ext import RedisPool
 
 
 class TestCleanReturn:

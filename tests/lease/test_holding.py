@@ -7,12 +7,7 @@ import time
 import pytest
 import redis
 
-from redis_pool_ext import (
-    ConnectionPoolTimeoutError,
-    LeaseError,
-    PoolExhaustedError,
-    RedisPool,
-)
+from redis_pool_ext import ConnectionPoolTimeoutError, LeaseError, PoolExhaustedError, RedisPool
 
 from ..support.pools import connections
 from ..support.threads import spawn, wait_until

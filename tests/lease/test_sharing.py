@@ -7,10 +7,7 @@ import threading
 import pytest
 import redis
 
-from redis_pool_ext import (
-    ConnectionPoolTimeoutError,
-    RedisPool,
-)
+from redis_pool_ext import ConnectionPoolTimeoutError, RedisPool
 
 from ..support.proxy import FaultyProxy
 from ..support.threads import spawn, wait_until

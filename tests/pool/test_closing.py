@@ -7,9 +7,7 @@ import threading
 import pytest
 import redis
 
-from redis_pool_ext import (
-    PoolClosedError,
-)
+from redis_pool_ext import PoolClosedError
 
 from ..support.pools import stub_pool
 from ..support.threads import spawn, wait_until

@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from redis_pool_ext import (
-    PoolUnavailableError,
-    RedisPool,
-)
+from redis_pool_ext import PoolUnavailableError, RedisPool
 
 from ..support.pools import stub_pool
 from ..support.threads import spawn, wait_until

@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from redis_pool_ext import (
-    ConnectionPoolTimeoutError,
-    PoolQueueFullError,
-    RedisPool,
-)
+from redis_pool_ext import ConnectionPoolTimeoutError, PoolQueueFullError, RedisPool
 from redis_pool_ext.deadline import Deadline
 
 from ..support.pools import stub_pool

@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from redis_pool_ext import (
-    PoolUnavailableError,
-)
+from redis_pool_ext import PoolUnavailableError
 
 from ..support.pools import stub_pool
 from ..support.threads import spawn, wait_until

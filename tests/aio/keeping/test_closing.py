@@ -9,9 +9,7 @@ import asyncio
 
 import pytest
 
-from redis_pool_ext import (
-    PoolClosedError,
-)
+from redis_pool_ext import PoolClosedError
 
 from ..pools import leave_idle, unkept_pool
 from ..tasks import start, wait_until

@@ -9,11 +9,7 @@ import asyncio
 
 import pytest
 
-from redis_pool_ext import (
-    AsyncRedisPool,
-    ConnectionPoolTimeoutError,
-    PoolClosedError,
-)
+from redis_pool_ext import AsyncRedisPool, ConnectionPoolTimeoutError, PoolClosedError
 
 from ...support.forks import in_child
 from ..pools import leave_idle, unkept_pool

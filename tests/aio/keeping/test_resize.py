@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from redis_pool_ext import (
-    ConfigError,
-)
+from redis_pool_ext import ConfigError
 
 from ...support.forks import pretend_to_be_the_child
 from ..pools import assert_whole, leave_idle, unkept_pool

@@ -11,12 +11,7 @@ import time
 import pytest
 import redis
 
-from redis_pool_ext import (
-    AsyncRedisPool,
-    ConfigError,
-    PoolClosedError,
-    PoolUnavailableError,
-)
+from redis_pool_ext import AsyncRedisPool, ConfigError, PoolClosedError, PoolUnavailableError
 
 from ...support.forks import in_child, pretend_to_be_the_child
 from ..pools import assert_whole, leave_idle, unkept_pool

@@ -11,10 +11,7 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from redis_pool_ext import (
-    AsyncRedisPool,
-    LeaseStateLostError,
-)
+from redis_pool_ext import AsyncRedisPool, LeaseStateLostError
 from redis_pool_ext.aio.liveness import looks_alive
 
 from ...support.proxy import FaultyProxy

@@ -11,11 +11,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from redis_pool_ext import (
-    ConnectionPoolTimeoutError,
-    LeaseError,
-    PoolExhaustedError,
-)
+from redis_pool_ext import ConnectionPoolTimeoutError, LeaseError, PoolExhaustedError
 
 from ..pools import connections, pool_of
 from ..tasks import start, wait_until

@@ -12,9 +12,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from redis_pool_ext import (
-    ConnectionPoolTimeoutError,
-)
+from redis_pool_ext import ConnectionPoolTimeoutError
 
 from ...support.proxy import FaultyProxy
 from ...support.threads import spawn

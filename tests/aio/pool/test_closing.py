@@ -11,9 +11,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from redis_pool_ext import (
-    PoolClosedError,
-)
+from redis_pool_ext import PoolClosedError
 
 from ..pools import stub_pool
 from ..tasks import start, wait_until

@@ -14,10 +14,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from redis_pool_ext import (
-    AsyncRedisPool,
-    PoolUnavailableError,
-)
+from redis_pool_ext import AsyncRedisPool, PoolUnavailableError
 
 from ..pools import stub_pool
 from ..tasks import start, wait_until

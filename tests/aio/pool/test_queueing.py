@@ -13,11 +13,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from redis_pool_ext import (
-    AsyncRedisPool,
-    ConnectionPoolTimeoutError,
-    PoolQueueFullError,
-)
+from redis_pool_ext import AsyncRedisPool, ConnectionPoolTimeoutError, PoolQueueFullError
 from redis_pool_ext.deadline import Deadline
 
 from ..pools import stub_pool

@@ -13,9 +13,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from redis_pool_ext import (
-    PoolUnavailableError,
-)
+from redis_pool_ext import PoolUnavailableError
 
 from ..pools import stub_pool
 from ..tasks import start, wait_until
