@@ -14,6 +14,7 @@ from ..support.forks import FORK_WARNS, fork_without_hooks, in_child
 from ..support.pairs import Scene
 
 
+@pytest.mark.usefixtures("_no_pause")
 @FORK_WARNS
 @pytest.mark.parametrize("fork", [os.fork, fork_without_hooks], ids=["with hooks", "without"])
 def test_child_of_a_fork(monkeypatch, fork):
