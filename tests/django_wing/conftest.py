@@ -21,9 +21,12 @@ from redis_pool_ext import RedisPool, get_pool
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_wing.project.settings"
 django.setup()
 
-from . import kinds  # noqa: E402  after django.setup()
+from ..support.asked import asked  # noqa: E402  after django.setup()
+from . import kinds  # noqa: E402
 from .asgi import OURS  # noqa: E402
 from .project.views import Stage  # noqa: E402
+
+__all__ = ["asked"]
 
 NAME = "django-wing"
 TIMEOUT = 0.2
@@ -119,17 +122,3 @@ def down(settings: Any, nobody_there: str, pool: RedisPool) -> None:
     """A project whose server is not there."""
     entry = {"URL": nobody_there, "TIMEOUT": 5}
     settings.REDIS_POOLS = {"default": entry, "reports": entry}
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The priorities of those who ask pools of threads for a connection."""
-    asked: list[Any] = []
-    own = RedisPool.get_connection
-
-    def get_connection(self: RedisPool, *args: Any, **options: Any) -> Any:
-        asked.append(options["priority"])
-        return own(self, *args, **options)
-
-    monkeypatch.setattr(RedisPool, "get_connection", get_connection)
-    return asked

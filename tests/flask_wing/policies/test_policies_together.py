@@ -13,22 +13,16 @@ from redis_pool_ext.flask import (
     redis_required,
 )
 
-from .kinds import (
+from ..kinds import (
     ByClass,
     ask,
     idles,
-    make,
     reads,
     reports,
     runs,
     visit,
 )
-from .support import pool_of
-
-
-@pytest.fixture
-def app(url: str) -> Flask:
-    return make(url)
+from ..support import pool_of
 
 
 def test_nested_policies_the_inner_wins_and_the_outer_fills_in(down):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response, g, render_template_string, stream_with_context
 
-from redis_pool_ext import Priority, RedisPool, get_pool, get_redis, shared_redis
+from redis_pool_ext import Priority, get_pool, get_redis, shared_redis
 from redis_pool_ext.flask import (
     FlaskRedisPool,
     current_redis,
@@ -16,25 +16,18 @@ from redis_pool_ext.flask import (
 )
 from redis_pool_ext.scope import current_scope
 
-from .kinds import (
+from ..kinds import (
     EACH_KIND,
     KINDS,
     areads,
     ask,
     idles,
-    make,
     reads,
     reports,
     runs,
     visit,
 )
-from .support import all_held, pool_of
-
-
-@pytest.fixture
-def app(url: str) -> Flask:
-    return make(url)
-
+from ..support import all_held, pool_of
 
 # -- required ------------------------------------------------------------------------------
 
@@ -94,16 +87,8 @@ def test_policy_reaches_the_lease(app, decorator):
     assert pool_of(app).stats().acquired == 0
 
 
-def test_policy_holds_before_the_connection_is_taken(app, monkeypatch):
+def test_policy_holds_before_the_connection_is_taken(app, asked):
     """The queue knows whom it has there."""
-    asked: list[Any] = []
-    own = RedisPool.get_connection
-
-    def get_connection(self: RedisPool, *args: Any, **options: Any) -> Any:
-        asked.append(options["priority"])
-        return own(self, *args, **options)
-
-    monkeypatch.setattr(RedisPool, "get_connection", get_connection)
     ask(app, redis_required(priority="high")(idles))
     assert asked == [Priority.HIGH]
 

@@ -20,7 +20,7 @@ from redis_pool_ext.flask import health as our_health
 from redis_pool_ext.flask import status as our_status
 from redis_pool_ext.scope import current_scope
 
-from .kinds import (
+from ..kinds import (
     EACH_KIND,
     KINDS,
     ByClass,
@@ -32,12 +32,7 @@ from .kinds import (
     runs,
     visit,
 )
-from .support import all_held, pool_of
-
-
-@pytest.fixture
-def app(url: str) -> Flask:
-    return make(url)
+from ..support import all_held, pool_of
 
 
 @pytest.fixture
