@@ -90,6 +90,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return (which == "not alone" and alone) or None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return what `-n auto` is: half as many again as there are cores, for most tests wait."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, cores * 3 // 2)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_alone(item.path):
