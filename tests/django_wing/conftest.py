@@ -25,11 +25,11 @@ from ..support.asked import asked  # noqa: E402  after django.setup()
 from . import kinds  # noqa: E402
 from .asgi import OURS  # noqa: E402
 from .project.views import Stage  # noqa: E402
+from .waits import PATIENCE, TIMEOUT  # noqa: E402
 
-__all__ = ["asked"]
+__all__ = ["TIMEOUT", "asked"]
 
 NAME = "django-wing"
-TIMEOUT = 0.2
 
 Serve = Callable[[Any], None]
 Full = Callable[[], AbstractContextManager[ExitStack]]
@@ -42,7 +42,7 @@ def pool(settings: Any, url: str) -> RedisPool:
         "default": {
             "URL": url,
             "MAX_CONNECTIONS": 2,
-            "TIMEOUT": TIMEOUT,
+            "TIMEOUT": PATIENCE,
             "OPTIONS": {"client_name": NAME},
         }
     }
@@ -56,14 +56,21 @@ def _empty_stage() -> None:
 
 @pytest.fixture
 def full(pool: RedisPool) -> Full:
-    """A context in which somebody else holds both connections; closing it frees them."""
+    """A context in which somebody else holds both connections, and others wait for `TIMEOUT` only.
+
+    Closing what it yields frees them.
+    """
 
     @contextmanager
     def hold_all() -> Iterator[ExitStack]:
         with ExitStack() as stack:
             for _ in range(2):
                 stack.enter_context(pool.lease()).ping()
-            yield stack
+            pool.timeout = TIMEOUT
+            try:
+                yield stack
+            finally:
+                pool.timeout = PATIENCE
 
     return hold_all
 

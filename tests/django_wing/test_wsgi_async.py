@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from redis_pool_ext import RedisPool, get_pool
+from redis_pool_ext import RedisPool
 from redis_pool_ext.aio.loops import async_pools
 from tests.support.threads import wait_until
 
@@ -18,17 +18,10 @@ from .asgi import (
     SYNC_ONLY,
 )
 from .project.views import Stage
+from .waits import PATIENCE
 
 CALLS = 300
 MAX_CONNECTIONS = 2
-PATIENCE = 20.0  # seconds: each loop dials anew, and may have to on a busy machine
-
-
-@pytest.fixture(autouse=True)
-def pool(settings: Any, pool: RedisPool) -> RedisPool:
-    """The pool of two, with patience: nobody here waits for one that is full."""
-    settings.REDIS_POOLS = {"default": {**settings.REDIS_POOLS["default"], "TIMEOUT": PATIENCE}}
-    return get_pool()
 
 
 def test_async_view_under_wsgi_works_on_every_call(
