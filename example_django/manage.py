@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> None:
-    """Run a Django command, with a Redis of our own if `REDIS_URL` names none."""
-    from example_django.local_redis import redis_url
+    """Run a Django command, with what a developer has not set up."""
+    from example_django import development
 
-    redis_url()  # first, because the settings read REDIS_URL when they are imported
+    development.prepare()  # first, because the settings read it when they are imported
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_django.settings")
 
     from django.core.management import execute_from_command_line

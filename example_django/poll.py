@@ -7,6 +7,7 @@ transactions below work there, too.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import redis
@@ -15,6 +16,8 @@ VOTES = "{poll}:votes"  # sorted set: talk -> votes
 TOTAL = "{poll}:total"  # counter: all votes
 LATEST = "{poll}:latest"  # list: the last few votes, newest first
 TRIES = "{poll}:tries:%s"  # counter per visitor, gone after WINDOW seconds
+COUNT = "{poll}:count"  # the last count that was written down
+BOARD = "{poll}:board"  # in the cache: the leaderboard, for a second
 NEVER = "{poll}:never"  # nobody ever writes this one; see slow_report()
 
 LIMIT, WINDOW = 5, 10  # votes per visitor, in so many seconds
@@ -68,6 +71,21 @@ def board(client: redis.Redis) -> dict[str, Any]:
 def votes(client: redis.Redis) -> int:
     """Return how many votes there are; 0 also where a client that may do without has no answer."""
     return int(client.get(TOTAL) or 0)
+
+
+def write_down(client: redis.Redis, board: dict[str, Any]) -> dict[str, Any]:
+    """Keep who leads on `board`, and when that was; return it."""
+    first = board["talks"][0]
+    now = datetime.now(UTC).strftime("%H:%M")
+    count = {"leader": first["title"], "votes": first["votes"], "total": board["total"], "at": now}
+    client.set(COUNT, json.dumps(count))
+    return count
+
+
+def last_count(client: redis.Redis) -> dict[str, Any] | None:
+    """Return what `write_down` has kept; None if that is nothing, or nobody can tell."""
+    kept = client.get(COUNT)
+    return json.loads(kept) if kept else None
 
 
 def seconds_to_wait(client: redis.Redis, visitor: str) -> int:

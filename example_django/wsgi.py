@@ -1,8 +1,4 @@
-"""What a WSGI server imports: `waitress-serve example_django.wsgi:application`.
-
-A server brings its own `REDIS_URL`: each of its processes would otherwise start a Redis
-for itself, and count its own votes.
-"""
+"""What a WSGI server imports: `gunicorn --config example_django/gunicorn.conf.py`."""
 
 import os
 

@@ -2,6 +2,6 @@
 
 import os
 
-from example_flask import create_app
+from example_flask.development import create_app
 
 create_app().run(port=int(os.environ.get("PORT", "5000")), threaded=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from ..pool import RedisPool
@@ -38,13 +39,18 @@ def load(framework: str, redis_url: str) -> Example:
     Raises `DemoError` where the package is installed without its examples.
     """
     _make_importable(f"example_{framework}")
-    # The examples read these when they are imported.
+    # The examples read these when they are imported, and refuse to start without a secret. What a
+    # shell says for somebody's own project is not meant for them.
     os.environ |= {
+        "SECRET_KEY": token_urlsafe(50),
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "DEBUG": "0",
+        "HTTPS": "0",
         "REDIS_URL": redis_url,
         "POOL_MAX_CONNECTIONS": str(MAX_CONNECTIONS),
         "POOL_TIMEOUT": str(TIMEOUT),
     }
-    return _django() if framework == "django" else _flask(redis_url)
+    return _django() if framework == "django" else _flask()
 
 
 def _make_importable(name: str) -> None:
@@ -69,8 +75,8 @@ def _django() -> Example:
     return Example("Django", application, get_pool)
 
 
-def _flask(redis_url: str) -> Example:
-    app: Any = import_module("example_flask.app").create_app(redis_url)
+def _flask() -> Example:
+    app: Any = import_module("example_flask.app").create_app()
 
     def pool() -> RedisPool:
         with app.app_context():  # the application's own pool comes first there

@@ -64,10 +64,10 @@ def _take(browser: Browser, address: str, look: dict, picture: Path, process: st
         page.wait_for_selector("#server:text('in sum')" if process == "all" else "#alias")
         page.wait_for_selector("#clients tr")
         page.wait_for_selector("#holders tr:nth-child(4)")
-        _save(page.screenshot(full_page=not is_phone), picture)
+        save(page.screenshot(full_page=not is_phone), picture)
 
 
-def _save(png: bytes, picture: Path) -> None:
+def save(png: bytes, picture: Path) -> None:
     """With a palette: flat colours lose nothing to speak of."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image.quantize(256, dither=Image.Dither.NONE).save(picture, optimize=True)

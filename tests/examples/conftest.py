@@ -10,12 +10,14 @@ import redis
 
 from redis_pool_ext.embedded import EmbeddedRedis
 
-from .site import MAX, Site, Visitor
+from .site import Site, Visitor
 
 # An example needs its framework.
 collect_ignore = [
     f"test_with_{framework}.py" for framework in ("django", "flask") if find_spec(framework) is None
 ]
+if len(collect_ignore) == 2:
+    collect_ignore.append("test_readmes.py")
 
 
 @pytest.fixture(scope="class")
@@ -24,11 +26,9 @@ def running(
     redis_server: EmbeddedRedis,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """The example, on the server that all tests share and on a very small pool."""
-    package = request.cls.package
-    limits = {"POOL_MAX_CONNECTIONS": str(MAX), "POOL_TIMEOUT": "0.5"}
-    folder = tmp_path_factory.mktemp(package)
-    with Site(package, folder, REDIS_URL=redis_server.url, **limits) as site:
+    """The example as the test's class starts it, on the server that all tests share."""
+    folder = tmp_path_factory.mktemp(request.cls.package)
+    with request.cls.start(redis_server.url, folder) as site:
         yield site
 
 

@@ -6,9 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +13,12 @@ import redis
 
 from example_django import poll
 
+from ..support.pages import blocks
 from ..support.server import Server
-from .site import HTML, MAX, ROOT, Site, Visitor, clean_environment
+from .holders import connections_held
+from .site import HTML, MAX, PATH, ROOT, Site, Visitor, clean_environment, run
 
-PAGES = ("/", "/programme/", "/report/?seconds=1", "/no-such-page")
+PAGES = ("/", "/counter/", "/programme/", "/report/?seconds=1", "/no-such-page")
 STATUS = ("/redis-pool/", "/redis-pool/status.css", "/redis-pool/status.js")
 FILES = ("/static/poll.css", "/static/poll.js", "/static/favicon.svg")
 
@@ -28,6 +27,42 @@ class PollContract:
     """Inherited by one class per framework."""
 
     package: str
+    session_key: str  # how a session is called in Redis; %s is the cookie's key
+    cached_board: str  # how the cache calls the leaderboard in Redis
+
+    @classmethod
+    def start(cls, url: str, folder: Path) -> Site:
+        """Return the example on a very small pool."""
+        limits = {"POOL_MAX_CONNECTIONS": str(MAX), "POOL_TIMEOUT": "0.5"}
+        return Site(cls.package, folder, REDIS_URL=url, **limits)
+
+    # -- lesson 1: the counter -----------------------------------------------------------
+
+    def test_counter_counts_its_visits(self, site: Site) -> None:
+        """On the pool's one connection, however often."""
+        pages = [site.visitor().get("/counter/").text for _ in range(3)]
+        assert [re.findall(r"<em>(\d+)</em>", page) for page in pages] == [["1"], ["2"], ["3"]]
+
+    # -- lesson 2: session, cache and client -----------------------------------------------
+
+    def test_session_cache_and_client_share_one_connection(self, site: Site) -> None:
+        """A vote uses all three, and takes one connection of one pool, once."""
+        visitor = site.visitor()
+        form = visitor.form()
+        before = site.taken()
+        visitor.post_only("/vote/", {"Accept": HTML}, choice="good-queue", **form)
+        assert site.taken() - before == 1
+        visitor.get("/board.json")
+        assert site.taken() - before == 2
+
+    def test_board_is_kept_in_the_cache_until_a_vote(
+        self, visitor: Visitor, admin: redis.Redis
+    ) -> None:
+        """All open pages share it, and nobody sees an old one after a vote."""
+        visitor.get("/board.json")
+        assert 0 < admin.pttl(self.cached_board) <= 1000
+        visitor.vote("good-queue")
+        assert not admin.exists(self.cached_board)
 
     # -- the poll --------------------------------------------------------------------
 
@@ -106,15 +141,15 @@ class PollContract:
         """Nobody can plant a session key in somebody else's browser."""
         visitor.cookies.load("session=planted; sessionid=planted")
         assert visitor.vote("good-queue").status < 400
-        assert not admin.exists("session:planted")
-        assert len(admin.keys("session:*")) == 1
+        assert not admin.exists(self.session_key % "planted")
+        assert len(admin.keys(self.session_key % "*")) == 1
 
     # -- the pool --------------------------------------------------------------------
 
     def test_full_pool_answers_503_with_our_page(self, site: Site, admin: redis.Redis) -> None:
         """While slow reports hold every connection there is a 503, and after that none."""
         before = site.pool()["timeouts"]
-        with _all_connections_held(site, admin):
+        with connections_held(site, admin):
             reply = site.visitor().get()
             assert reply.status == 503
             assert int(reply.headers["Retry-After"]) >= 1
@@ -126,11 +161,20 @@ class PollContract:
 
     def test_full_pool_answers_the_script_with_json(self, site: Site, admin: redis.Redis) -> None:
         """The page's script need not read HTML to learn that it has to wait."""
-        with _all_connections_held(site, admin):
+        with connections_held(site, admin):
             reply = site.visitor().get("/board.json", "application/json")
         assert reply.status == 503
         assert "json" in reply.headers["Content-Type"]
         assert reply.json()["retry_after"] >= 1
+
+    def test_report_on_a_pool_of_its_own_leaves_the_others_alone(
+        self, site: Site, admin: redis.Redis
+    ) -> None:
+        """As many as there are: the next report is a 503, and the poll is served."""
+        with connections_held(site, admin, 2, "/report/apart/"):
+            assert site.pool()["in_use"] == 0
+            assert site.visitor().get("/report/apart/").status == 503
+            assert site.visitor().get().status == 200
 
     def test_programme_tells_the_votes(self, visitor: Visitor) -> None:
         """Where Redis can be asked."""
@@ -139,7 +183,7 @@ class PollContract:
 
     def test_programme_does_without_a_connection(self, site: Site, admin: redis.Redis) -> None:
         """While a report or a vote would be a 503."""
-        with _all_connections_held(site, admin):
+        with connections_held(site, admin):
             reply = site.visitor().get("/programme/")
         assert reply.status == 200
         assert poll.TALKS[0].title in reply.text
@@ -172,11 +216,43 @@ class PollContract:
         assert 'href="/redis-pool/"' in site.visitor().get().text
         assert site.visitor().get("/redis-pool/").status == 200
         shown = site.visitor().get("/redis-pool/status.json").json()
-        assert [pool["stats"]["max_connections"] for pool in shown["pools"]] == [MAX]
+        sizes = {pool["alias"]: pool["stats"]["max_connections"] for pool in shown["pools"]}
+        assert sizes["default"] == MAX
         for path in ("/redis-pool/", "/redis-pool/status.json"):
             reply = site.visitor().get(path, forwarded="203.0.113.7")
             assert reply.status == 403
             assert "status.js" not in reply.text
+
+    def test_health_views_take_no_connection(self, site: Site, admin: redis.Redis) -> None:
+        """While every connection is out, both answer at once."""
+        with connections_held(site, admin):
+            assert site.visitor().get("/health/live/").status == 200
+            ready = site.visitor().get("/health/ready/")
+        assert (ready.status, ready.json()["pools"]) == (200, {"default": "busy"})
+
+    # -- lesson 6: outside a request -------------------------------------------------------
+
+    def test_commands_of_the_readme_work_beside_the_poll(
+        self, site: Site, url: str, tmp_path: Path
+    ) -> None:
+        """What cron runs is told by the command, and to visitors; the package's finds its pools."""
+        site.visitor().vote("good-queue")
+        env = {"REDIS_URL": url, "SECRET_KEY": "x", "PYTHONWARNINGS": "error", "PATH": PATH}
+        ended = subprocess.run(
+            ["bash", "-ec", blocks(ROOT / self.package / "README.md", "sh")[1]],
+            cwd=ROOT,
+            env=clean_environment(tmp_path) | env,
+            timeout=40,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        first, _, rest = ended.stdout.partition("\n")
+        assert first == "The shape of a good queue leads with 1 of 1 votes."
+        assert "reports" in rest
+        programme = site.visitor().get("/programme/").text
+        assert "“The shape of a good queue” led with 1 of 1." in programme
 
     # -- what is served ----------------------------------------------------------------
 
@@ -211,34 +287,29 @@ class PollContract:
         assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
     def test_import_starts_no_server(self, tmp_path: Path) -> None:
-        """Neither the package nor what a WSGI server imports starts or dials anything."""
-        modules = {"example_django": "example_django.wsgi", "example_flask": "example_flask.app"}
-        ended = subprocess.run(
-            [sys.executable, "-W", "error", "-c", f"import {modules[self.package]}"],
-            cwd=ROOT,
-            env=clean_environment(tmp_path),
-            timeout=20,
-            check=False,
+        """What a WSGI server imports starts and dials nothing, and no file of a developer's."""
+        program = (
+            f"import sys, {self.package}.wsgi\n"
+            "print({'local_redis', 'development'} & {n.partition('.')[2] for n in sys.modules})"
         )
-        assert ended.returncode == 0
+        env = {"REDIS_URL": "redis://localhost:1/0", "SECRET_KEY": "x"}
+        ended = run(["-c", program], clean_environment(tmp_path) | env)
+        assert ended == "set()\n"
         assert not list(tmp_path.iterdir())
 
-
-@contextmanager
-def _all_connections_held(site: Site, admin: redis.Redis) -> Iterator[None]:
-    """Let slow reports take every connection for the length of the block."""
-    with ThreadPoolExecutor(MAX) as threads:
-        reports = [
-            threads.submit(site.visitor().get, "/report/?seconds=10", "application/json")
-            for _ in range(MAX)
-        ]
-        site.wait_for_pool(in_use=MAX)
-        try:
-            yield
-        finally:
-            # They wait for items that never come. Here they come, and nobody waits long.
-            admin.rpush(poll.NEVER, *range(10 * MAX))
-        assert [report.result().status for report in reports] == [200] * MAX
+    @pytest.mark.parametrize("name", ["SECRET_KEY", "REDIS_URL"])
+    def test_server_without_what_it_needs_refuses_to_start(self, tmp_path: Path, name: str) -> None:
+        """It says which variable is missing; DEBUG makes no exception."""
+        env = {"SECRET_KEY": "x", "REDIS_URL": "redis://localhost:1/0", "DEBUG": "1"}
+        del env[name]
+        ended = subprocess.run(
+            [sys.executable, "-c", f"import {self.package}.wsgi"],
+            cwd=ROOT, env=clean_environment(tmp_path) | env, timeout=20,
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        assert ended.returncode == 1
+        last = ended.stderr.strip().splitlines()[-1]
+        assert f"EnvironmentVariableError: {name} is not set in the environment: " in last
 
 
 def _port_of_own_server(folder: Path) -> int:

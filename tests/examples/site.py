@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -18,7 +19,9 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX = 2  # connections in the pool of the shared site
-PATIENCE = 20  # seconds, for a start or an end
+# Commands of the libraries that are installed beside this Python come first.
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+PATIENCE = 40  # seconds, for a start or an end
 # Django's runserver leaves its listening socket to the garbage collector.
 WARNINGS = ("-W", "error", "-W", "ignore::ResourceWarning")
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"  # what a browser says about a page
@@ -39,19 +42,29 @@ class Reply(NamedTuple):
 class Site:
     """`python -m <package>` on a free port, stopped at the end of the `with` block.
 
-    Its output and its temporary files go to `folder`.
+    Its output and its temporary files go to `folder`. Or another server, by its `command`, whose
+    visitors come through a proxy that sets these `headers`.
     """
 
-    def __init__(self, package: str, folder: Path, **env: str) -> None:
-        self.package = package
+    def __init__(
+        self,
+        package: str,
+        folder: Path,
+        command: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        **env: str,
+    ) -> None:
         self.folder = folder
         self.port = _free_port()
-        self.env = clean_environment(folder) | {"PORT": str(self.port)} | env
+        self.command = command or [sys.executable, *WARNINGS, "-m", package]
+        self.headers = headers or {}
+        where = {"PORT": str(self.port), "BIND": f"127.0.0.1:{self.port}"}
+        self.env = clean_environment(folder) | where | env
 
     def __enter__(self) -> Self:
         with (self.folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, *WARNINGS, "-m", self.package],
+                self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -81,19 +94,17 @@ class Site:
 
     def visitor(self) -> Visitor:
         """Somebody who has not been here before."""
-        return Visitor(f"http://127.0.0.1:{self.port}")
+        return Visitor(f"http://127.0.0.1:{self.port}", self.headers)
 
     def pool(self) -> dict[str, Any]:
         """Return the pool's numbers; asking takes no connection."""
         numbers: dict[str, Any] = self.visitor().get("/pool.json").json()
         return numbers
 
-    def wait_for_pool(self, **expected: int) -> None:
-        """Wait until the pool has these numbers."""
-        end = time.monotonic() + PATIENCE
-        while not expected.items() <= (numbers := self.pool()).items():
-            assert time.monotonic() < end, numbers
-            time.sleep(0.02)
+    def taken(self) -> int:
+        """Return how many connections requests have taken so far, of all pools."""
+        shown = self.visitor().get("/redis-pool/status.json").json()
+        return sum(pool["stats"]["acquired"] for pool in shown["pools"])
 
     def _wait_until_it_answers(self) -> None:
         end = time.monotonic() + PATIENCE
@@ -111,8 +122,9 @@ class Site:
 class Visitor:
     """A browser without JavaScript: keeps cookies, fills forms, follows no redirect."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, headers: Mapping[str, str]) -> None:
         self.address = address
+        self.headers = headers
         self.cookies = SimpleCookie()
         self._opener = build_opener(_StayHere())
 
@@ -142,6 +154,8 @@ class Visitor:
     def _send(self, request: Request) -> Reply:
         cookies = [f"{name}={morsel.value}" for name, morsel in self.cookies.items()]
         request.add_header("Cookie", "; ".join(cookies))
+        for name, value in self.headers.items():
+            request.add_header(name, value)
         try:
             response = self._opener.open(request, timeout=PATIENCE)
         except HTTPError as error:
@@ -157,9 +171,28 @@ class _StayHere(HTTPRedirectHandler):
         return None
 
 
+def run(arguments: list[str], env: dict[str, str]) -> str:
+    """Run Python with these arguments to its end, and return what it printed; no warnings."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=ROOT,
+        env=env,
+        timeout=PATIENCE,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    return ended.stdout
+
+
 def clean_environment(folder: Path) -> dict[str, str]:
     """Return the environment without what the examples would read from it."""
-    unset = ("REDIS_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DJANGO_SETTINGS_MODULE")
+    unset = {
+        *("REDIS_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "HTTPS", "DJANGO_SETTINGS_MODULE"),
+        *("POOL_MAX_CONNECTIONS", "POOL_TIMEOUT", "WEB_CONCURRENCY", "WEB_THREADS", "FLASK_DEBUG"),
+    }
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
     return inherited | {"TMPDIR": str(folder)}
 

@@ -15,7 +15,7 @@ from redis_pool_ext.embedded import NoRedisServerError
 from .site import ROOT
 
 SHARED = [
-    *("poll.py", "pool_panel.py", "local_redis.py"),
+    *("poll.py", "pool_panel.py", "local_redis.py", "environment.py"),
     *("static/poll.css", "static/poll.js", "static/favicon.svg"),
 ]
 

@@ -1,0 +1,22 @@
+"""Lesson 1, a request's connection.
+
+`request.redis` is a redis-py client on one connection of the pool. The request takes that at
+its first command and gives it back when its answer is sent. There is nothing to open or close.
+"""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+VISITS = "{poll}:visits"
+
+
+@never_cache
+@require_GET
+def counter(request: HttpRequest) -> HttpResponse:
+    """Count this visit."""
+    visits = request.redis.incr(VISITS)
+    return render(request, "counter.html", {"visits": visits})
