@@ -58,10 +58,7 @@ class _Housekeeper:
         self._rounds: weakref.WeakKeyDictionary[House, float] = weakref.WeakKeyDictionary()
         self._thread: threading.Thread | None = None
         self._is_starting = False
-        # Released for a pool that is new. Not an Event: that has a lock inside, and a
-        # signal handler that came while its thread held it would wait for ever.
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._bell = _silent_bell()
 
     @property
     def is_inherited(self) -> bool:
@@ -98,6 +95,9 @@ class _Housekeeper:
             return  # a signal handler came meanwhile, and started one
         self._is_starting = True  # for handlers that come from now on
         try:
+            # Anew: since this module was imported gevent may have patched threads, and a
+            # greenlet that waited for a lock of before would stop all others.
+            self._bell = _silent_bell()
             self._thread = thread
             with suppress(RuntimeError):  # no new threads: the interpreter shuts down
                 thread.start()
@@ -137,6 +137,17 @@ class _Housekeeper:
             for pool in due:
                 self._rounds[pool] = now + (pool.round_every or 0.0)
         return due
+
+
+def _silent_bell() -> threading.Lock:
+    """Return what is released for a pool that is new, and for one that hurries.
+
+    Not an Event: that has a lock inside, and a signal handler that came while its thread held
+    it would wait for ever.
+    """
+    bell = threading.Lock()
+    bell.acquire()
+    return bell
 
 
 _companions: list[Callable[[], None]] = []

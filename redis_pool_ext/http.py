@@ -86,7 +86,8 @@ def answer(error: RedisPoolError, media_type: str | None) -> Answer:
     detail = f"Too much is going on right now. Please try again in {seconds} s."
     if media_type in (PROBLEM, "application/json"):
         problem = {"type": "about:blank", "title": _TITLE, "status": 503, "detail": detail}
-        return Answer(503, headers, PROBLEM, json.dumps(problem | {"retry_after": seconds}))
+        body = json.dumps(problem | {"retry_after": seconds})
+        return Answer(503, headers, PROBLEM, f"{body}\n")  # the shell's prompt has its own line
     if media_type == "text/html":
         page = _PAGE.format(title=html.escape(_TITLE), detail=html.escape(detail))
         return Answer(503, headers, "text/html; charset=utf-8", page)

@@ -76,7 +76,7 @@ def test_503_body_is_the_real_one():
 
     (block,) = blocks(README, "http")
     shown = re.sub(r"\s+", " ", block.partition("\n\n")[2]).strip()
-    assert shown == answer(PoolExhaustedError("", retry_after=2), "application/json").body
+    assert f"{shown}\n" == answer(PoolExhaustedError("", retry_after=2), "application/json").body
 
 
 def test_first_screen_shows_both_command_lines():

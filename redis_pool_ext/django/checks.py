@@ -71,7 +71,7 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
     listed = [(path, _ancestry(path)) for path in _middleware()]
     ours = next((n for n, (_, classes) in enumerate(listed) if OURS in classes), None)
     if ours is None:
-        return []
+        return _left_out()
     early = [path for path, classes in listed[:ours] if classes & _MAY_USE_REDIS]
     again = [path for path, classes in listed[ours + 1 :] if OURS in classes]
     return [*_no_default(), *map(_too_early, early), *map(_once_more, again)]
@@ -197,6 +197,20 @@ def _no_default() -> list[CheckMessage]:
         return []  # or there is a worse error, which `check_pools` reports
     hint = "RedisPoolMiddleware puts its client on request.redis: name one of the pools 'default'"
     return [_error(Problem("E010", SETTING, "has no 'default'", hint))]
+
+
+def _left_out() -> list[CheckMessage]:
+    """Return a warning where a pool is called as the middleware wants it, for nothing."""
+    pools = getattr(settings, SETTING, None)
+    if not isinstance(pools, Mapping) or "default" not in pools:
+        return []  # commands and tasks may do with pools of any name
+    return [
+        Warning(
+            "MIDDLEWARE: RedisPoolMiddleware is not in it, so requests have no request.redis",
+            hint=f"put {OURS!r} first; where no view uses Redis on purpose, silence this check",
+            id="redis_pool_ext.W009",
+        )
+    ]
 
 
 def _error(problem: Problem) -> CheckMessage:

@@ -80,6 +80,14 @@ def test_project_without_the_middleware_needs_no_default(
     assert found(settings, {"reports": URL}) == []
 
 
+def test_project_that_left_the_middleware_out_is_warned(settings: Any) -> None:
+    """A pool is called "default", and no request will have its client."""
+    settings.MIDDLEWARE = [SESSIONS]
+    [problem] = found(settings, {"default": URL})
+    assert (type(problem), problem.id) == (Warning, "redis_pool_ext.W009")
+    assert f"put {OURS!r} first" in problem.hint
+
+
 def test_good_settings_pass(capsys: pytest.CaptureFixture[str]) -> None:
     """`manage.py check` has nothing to say about the project of these tests."""
     call_command("check", "--fail-level", "WARNING")

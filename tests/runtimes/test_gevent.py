@@ -22,9 +22,9 @@ def gevent():
         )
 
 
-def run(program: str, *arguments: str) -> dict:
+def run(program: str, *arguments: str, timeout: float = 300) -> dict:
     command = [sys.executable, "-m", f"tests.runtimes.{program}", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     return json.loads(ended.stdout)
 
@@ -66,3 +66,8 @@ def test_patching_after_the_pool_was_used_mixes_up_no_reply(url):
     others = [said for said in seen["shared"] if said != "right"]
     assert all("in the middle of another command" in said for said in others)
     assert (seen["in_use"], seen["waiting"]) == (0, 0)
+
+
+def test_first_use_after_a_late_patch_stops_nobody(url):
+    """The pool's own threads are greenlets then, and wait as such."""
+    assert run("gevent_preloaded", url, timeout=20) == {"reply": "hello", "other": "ran"}
