@@ -1,6 +1,7 @@
 """Run the benchmarks, and write what they found.
 
-python -m benchmarks                all of it: results.json, table.md, summary.md and the plots
+python -m benchmarks                all of it: results.json, table.md, summary.md, the plots,
+                                    and the figures that README.md and docs/ quote
 python -m benchmarks --quick        does everything work? the figures mean little
 python -m benchmarks cycle command  some of them
 """
@@ -21,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.markdown import Markdown
 
-from . import machine, plots, report
+from . import machine, plots, quoting, report
 from .harness import FULL, QUICK, Effort, Result
 from .summary import summary
 
@@ -130,7 +131,8 @@ def _write(results: list[Result], about: dict[str, Any], folder: Path, console: 
     (folder / "summary.md").write_text(summary(results))
     drawn = plots.draw(results, folder)
     console.print(Markdown(table))
-    for path in (folder / "results.json", folder / "table.md", *drawn):
+    quoted = quoting.write(folder) if folder == FOLDER else ()
+    for path in (folder / "results.json", folder / "table.md", *drawn, *quoted):
         console.print(path, soft_wrap=True)
 
 

@@ -76,11 +76,11 @@ class Account(_Mixin):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.marks: set[str] = set()
-        self.pending = 0
-        self.broken = False
-        self.reply_lost = False  # the last command was sent, and nobody knows whether it ran
-        self.read_only = False  # the server is a replica by now: it refused a write
-        self.is_left = False  # the server is not the one to talk to any more
+        self.pending: int = 0
+        self.broken: bool = False
+        self.reply_lost: bool = False  # the last command was sent, and nobody knows whether it ran
+        self.read_only: bool = False  # the server is a replica by now: it refused a write
+        self.is_left: bool = False  # the server is not the one to talk to any more
         self.last: Any = None  # the first argument of its holder's last command
         self._patience = 0.0  # seconds that commands on their way may block
         # Packed and not yet sent; None when somebody else packs.

@@ -83,9 +83,9 @@ class PoolBase(PoolInterface, Upkeep, Looking):
         PoolInterface.__init__(self, connection_class or self._connects_by, connection_kwargs)
         Upkeep.__init__(self)
         self.alias = alias
-        self.timeout = float(timeout)
+        self.timeout: float = float(timeout)
         self.max_connections = max_connections
-        self.terms = Terms(
+        self.terms: Terms = Terms(
             max_waiting=max_waiting,
             queue_discipline=queue_discipline,
             queue_target=queue_target,
@@ -95,7 +95,7 @@ class PoolBase(PoolInterface, Upkeep, Looking):
         self.max_connecting = max_connecting
         self.hold = hold
         self.min_idle = min_idle
-        self.life = Life(
+        self.life: Life = Life(
             max_idle=max_idle,
             idle_timeout=idle_timeout,
             max_lifetime=max_lifetime,
@@ -104,8 +104,8 @@ class PoolBase(PoolInterface, Upkeep, Looking):
         self.leak_detection_threshold = leak_detection_threshold
         self.housekeeping_interval = housekeeping_interval
         self._lock, self._ledger, self._pid = self._new_books(closed=False)
-        self.history = History(self)
-        self.contexts = Contexts()
+        self.history: History = History(self)
+        self.contexts: Contexts = Contexts()
         self._start_clients()
         _pools.add(self)
         self.heed_observers()  # after that: who begins to observe meanwhile finds it

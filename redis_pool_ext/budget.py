@@ -23,7 +23,7 @@ class Budget:
     __slots__ = ("_inside", "_lock", "_since", "_spent", "seconds")
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+        self.seconds: float = seconds
         self._spent = 0.0
         self._inside = 0
         self._since = 0.0

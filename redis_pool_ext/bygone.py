@@ -11,6 +11,7 @@ import os
 import threading
 import weakref
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .stats import PoolStats, snapshot
@@ -29,7 +30,9 @@ class _Trace(weakref.ref["Ledger"]):
 
     __slots__ = ("alias", "counters", "tallies")
 
-    def __init__(self, ledger: Ledger, callback: object) -> None:
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]  # that of C takes a third
+        self, ledger: Ledger, callback: Callable[[_Trace], object]
+    ) -> None:
         super().__init__(ledger, callback)  # type: ignore[call-arg]
         self.alias, self.counters, self.tallies = ledger.alias, ledger.counters, ledger._tallies
 
@@ -63,7 +66,7 @@ class _Bygone:
         if id(ledger) not in self._traces:
             self._traces[id(ledger)] = _Trace(ledger, self._bury(id(ledger)))
 
-    def _bury(self, key: int) -> object:
+    def _bury(self, key: int) -> Callable[[_Trace], object]:
         def bury(trace: _Trace) -> None:
             self._traces.pop(key, None)
             self._dead.append(trace)

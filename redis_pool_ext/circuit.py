@@ -33,8 +33,8 @@ class Circuit:
         self._failures = 0
         self._prober: int | None = None
         self.last_error: BaseException | None = None
-        self.next_probe = 0.0
-        self.is_promised = False  # the next probe, by nobody's caller
+        self.next_probe: float = 0.0
+        self.is_promised: bool = False  # the next probe, by nobody's caller
 
     @property
     def is_open(self) -> bool:
@@ -92,7 +92,7 @@ class ServerFull:
     __slots__ = ("error", "until")
 
     def __init__(self) -> None:
-        self.until = 0.0
+        self.until: float = 0.0
         self.error: BaseException | None = None  # None: it is not full, as far as we know
 
     def admits(self, now: float) -> bool:

@@ -51,6 +51,7 @@ class LeasedPipeline(_Talking, OneTransaction, Pipeline):
     unseen) and raises `LeaseError`.
     """
 
+    connection: Any
     connection_pool: Lease  # type: ignore[assignment]
     _has_watched = False
 
@@ -210,9 +211,8 @@ class LeasedRedis(_Talking, Leased, redis.Redis):
 
     def pubsub(self, **kwargs: Any) -> PubSub:
         """Return a PubSub on a connection of its own, which comes back with the lease."""
-        return PubSub(
-            LeaseSideDoor(self.connection_pool), event_dispatcher=self._event_dispatcher, **kwargs
-        )
+        dispatcher: Any = self._event_dispatcher
+        return PubSub(LeaseSideDoor(self.connection_pool), event_dispatcher=dispatcher, **kwargs)
 
     def monitor(self) -> Monitor:
         """Return a Monitor on a connection of its own, which comes back with the lease."""

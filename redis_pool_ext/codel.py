@@ -32,10 +32,10 @@ class Codel:
                  "target")  # fmt: skip
 
     def __init__(self, target: float, interval: float) -> None:
-        self.target = target
-        self.interval = interval
-        self.is_overloaded = False
-        self.room = 0  # how many may wait, while there is overload
+        self.target: float = target
+        self.interval: float = interval
+        self.is_overloaded: bool = False
+        self.room: int = 0  # how many may wait, while there is overload
         self._shortest = math.inf
         self._begin(-math.inf)
 

@@ -41,7 +41,7 @@ class Comeback:
     __slots__ = ("_booked", "_looks", "hold")
 
     def __init__(self) -> None:
-        self.hold = 0.0  # seconds that one lasts these days; 0 while nothing is known
+        self.hold: float = 0.0  # seconds that one lasts these days; 0 while nothing is known
         self._booked = 0.0  # until when (monotonic, seconds)
         self._looks: deque[_Look] = deque()
 

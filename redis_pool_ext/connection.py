@@ -25,6 +25,7 @@ from .dial import DialledConnection
 from .express import Lane, exchange, is_redis_pys_own, lane_of
 from .forks import getpid
 from .packing import NumbersAsText
+from .records import Slot
 from .spending import LEAST, SLACK, bounded
 
 __all__ = ["READ_ONLY", "GuardedConnection", "guarded"]
@@ -42,6 +43,9 @@ class GuardedConnection(Account, DialledConnection):
 
     home: Callable[[], Home | None] | None = None
     lane: Lane | None = None
+    slot: Slot | None
+    broken: bool
+    reply_lost: bool
 
     # -- connecting -----------------------------------------------------------------
 

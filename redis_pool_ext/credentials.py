@@ -111,7 +111,7 @@ class Asked(CredentialProvider):
             raise CredentialsError(f"a provider has returned ({kinds}), no pair", _WAY_OUT)
         if not all(isinstance(each, str | bytes) for each in said):
             raise CredentialsError(f"a provider has returned ({kinds}), not texts", _WAY_OUT)
-        if not said[-1]:
+        if not credentials[-1]:
             raise CredentialsError("a provider has returned an empty password", _WAY_OUT)
         return said
 

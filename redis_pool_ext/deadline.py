@@ -18,8 +18,8 @@ class Deadline:
 
     def __init__(self, seconds: float, began: float | None = None) -> None:
         """`seconds` from now, or from the moment `began`."""
-        self.seconds = seconds
-        self.at = (monotonic() if began is None else began) + seconds
+        self.seconds: float = seconds
+        self.at: float = (monotonic() if began is None else began) + seconds
 
     def at_least(self, seconds: float) -> Deadline:
         """Return this deadline, or a later one if less than `seconds` are left."""

@@ -45,6 +45,7 @@ class DialledConnection(WhileDialling, _Mixin):
     _once = Retry(NoBackoff(), 0)
     _retry_within = RetryWithin
     _sock: Any
+    said: tuple[Any, ...]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._replies: ReplySocket | None = None  # what the parser reads from

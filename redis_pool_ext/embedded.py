@@ -74,13 +74,15 @@ class EmbeddedRedis:
     """
 
     def __init__(self, *arguments: str, program: Path | None = None) -> None:
+        self.program: Path
+        self.origin: str  # where it was found
         if program is None:
             self.program, self.origin = find_redis_server()
         else:
             self.program, self.origin = program, str(program)
         self.arguments = arguments
         self.host = "127.0.0.1"
-        self.port = 0
+        self.port: int = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="redis_pool_ext-")
 

@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
+import redis.client
 from redis.connection import AbstractConnection
 
 from .packing import NumbersAsText
@@ -25,10 +26,12 @@ try:
 except ImportError:  # no hiredis
     _HiredisParser = None  # type: ignore[assignment,misc]
 
+recorder: Any
+get_observability_instance: Any
 try:
     from redis.observability import get_observability_instance, recorder
 except ImportError:  # redis-py before 7.1
-    recorder = None  # type: ignore[assignment]
+    recorder = get_observability_instance = None
 
 if TYPE_CHECKING:
     from .connection import GuardedConnection

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 import redis
+import redis.exceptions
 
 from .errors import LeaseError
 from .forks import ProcessLock
@@ -22,7 +23,7 @@ from .report import Reported
 
 __all__ = ["OUTAGES", "Degradation", "Degrading", "Fallback"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 # No connection, no server, no reply in time; of a socket that fails in the middle, too.
 OUTAGES = (*ANSWERED_WITH_503, redis.ConnectionError, redis.TimeoutError)
@@ -78,11 +79,11 @@ class Degradation:
     __slots__ = ("fallback", "gave_up", "happened")
 
     def __init__(self, fallback: Fallback) -> None:
-        self.fallback = fallback
-        self.happened = False
+        self.fallback: Fallback = fallback
+        self.happened: bool = False
         # A reply did not come in time. Each further one that is waited for costs as much, and
         # a view has many of them; a refused connection is waited for once anyway.
-        self.gave_up = False
+        self.gave_up: bool = False
 
     def skips(self, commands: Sequence[Command]) -> bool:
         """Tell whether these need not be tried any more."""

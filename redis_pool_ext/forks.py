@@ -8,7 +8,7 @@ from when this process knew itself, and false in a child that does not know yet.
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  see below
+import encodings.idna  # noqa: F401  # pyright: ignore[reportUnusedImport]  # see below
 import mmap
 import os
 import threading

@@ -22,8 +22,8 @@ class HandshakeSocket:
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self.plain = sock
         self._deadline = deadline
-        self.heard = False  # whether the last read brought something
-        self.ever_heard = False  # whether any did
+        self.heard: bool = False  # whether the last read brought something
+        self.ever_heard: bool = False  # whether any did
 
     def _tighten(self) -> None:
         left = self._deadline.remaining()

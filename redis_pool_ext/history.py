@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECONDS", "History", "follow_samples", "kind_of", "name_of"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 SECONDS = 300  # that are kept
 _LOOKS_EVERY = 0.2  # seconds
@@ -71,7 +71,7 @@ class History:
 
     def __init__(self, pool: PoolBase) -> None:
         self._pool = weakref.ref(pool)
-        self.alias = pool.alias
+        self.alias: str = pool.alias
         self.samples: deque[Sample] = deque(maxlen=SECONDS)
         self._seen: dict[str, float] = {}  # looks at a holder, those of long ago counting less
         self._before: PoolStats | None = None

@@ -21,7 +21,7 @@ from typing import Protocol
 
 __all__ = ["beside_observer", "look_after", "look_after_in", "observe"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 # Seconds between two rounds at least, or a thousand pools, each due at a moment of its own, would
 # be looked through a thousand times in each fifth of a second.
@@ -40,6 +40,7 @@ class House(Protocol):
     @property
     def is_closed(self) -> bool:
         """Tell whether there is nothing to look after any more."""
+        ...
 
     def keep_house(self) -> None:
         """Do one round."""

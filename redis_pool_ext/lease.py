@@ -41,10 +41,10 @@ class Lease(HoldingOfThreads, ConnectionPoolInterface):
     held: list[GuardedConnection]
     _extra: list[GuardedConnection]
 
-    depth = 0  # get_connection() minus release(), of the thread whose turn it is
+    depth: int = 0  # get_connection() minus release(), of the thread whose turn it is
     _is_taking = False  # that thread is on its way to a connection
     # That thread is in an exchange, which ends in a `finally`.
-    is_talking = False
+    is_talking: bool = False
 
     def __init__(
         self,

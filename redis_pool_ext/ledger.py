@@ -60,11 +60,11 @@ class Ledger(Turns):
         self.alias = alias
         self.max_connections = max_connections
         self.max_connecting = max_connecting
-        self.circuit = Circuit(longest_backoff)
-        self.counters = Counters()
+        self.circuit: Circuit = Circuit(longest_backoff)
+        self.counters: Counters = Counters()
         self.server: tuple[str, int] | None = None  # where that is, if somebody has to be asked
         self.is_closed = False
-        self.server_full = ServerFull()
+        self.server_full: ServerFull = ServerFull()
         # Dead references to slots that were dropped; a bell for `bury`. A slot's callback
         # is `graveyard.append` itself: a call in C, which no exception can strike before
         # it has done its work, and which takes no lock. Finalizers run anywhere, also
@@ -75,13 +75,13 @@ class Ledger(Turns):
         # Whether what comes back, and what is lent, goes the careful way. The quick ones ask
         # these and nothing else; so all that is rare has to be folded into them. Attributes are
         # few on purpose: Python 3.11 looks those of an object up slower when it has over 30.
-        self.takes_with_care = life.max_idle is not None
-        self.lends_with_care = False
+        self.takes_with_care: bool = life.max_idle is not None
+        self.lends_with_care: bool = False
         self._slots: dict[int, weakref.ref[Slot]] = {}
         self._tallies: dict[int, Tally] = {}
         self._connecting: set[int] = set()
         self._keys = count(1)
-        self.refusing = Refusing()
+        self.refusing: Refusing = Refusing()
 
     def go_on_counting(self, before: Ledger) -> None:
         """Give no slot a key that one of the parent's has: its owner may go on in the child."""

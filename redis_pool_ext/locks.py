@@ -30,7 +30,7 @@ class LockWait:
     """
 
     def __init__(self, budget: Budget, pool: Any, wanted: float | None) -> None:
-        self.spending = Spending(budget, pool)
+        self.spending: Spending = Spending(budget, pool)
         self._wanted = wanted
 
     def cut(self) -> float:

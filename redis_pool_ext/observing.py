@@ -24,7 +24,7 @@ __all__ = [
     "tell",
 ]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 
 class Observed(Protocol):
@@ -34,6 +34,7 @@ class Observed(Protocol):
 
     def stats(self) -> PoolStats:
         """Return a snapshot."""
+        ...
 
 
 class Observer:

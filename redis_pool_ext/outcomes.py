@@ -30,7 +30,7 @@ from .verdict import (
 
 __all__ = ["ANSWER_WITHIN", "DIAL_AT_LEAST", "Outcomes", "still_dialling"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 # Seconds that a dial has in any case: with timeout=0 a caller waits for nobody, but a
 # connection takes its time to make.

@@ -11,7 +11,7 @@ RedisPool   lending, closing
 from __future__ import annotations
 
 from time import monotonic, sleep
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
@@ -137,8 +137,14 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
             connection.slot.site = caller_site()
         return connection
 
-    # Not by way of another method: each request comes by here.
-    release = PoolBase.take_back
+    if TYPE_CHECKING:
+
+        def release(self, connection: Any) -> None:
+            """Give back what `get_connection` has given; twice is refused, and changes nothing."""
+
+    else:
+        # Not by way of another method: each request comes by here.
+        release = PoolBase.take_back
 
     # -- closing -----------------------------------------------------------------------
 
@@ -181,7 +187,7 @@ class RedisPool(PoolBase, Keeping, ConnectionPoolInterface):
     # -- clients -----------------------------------------------------------------------
 
     def _start_clients(self) -> None:
-        self.client_factory = ClientFactory(self)
+        self.client_factory: ClientFactory = ClientFactory(self)
         self._client: redis.Redis | None = None
 
     @property

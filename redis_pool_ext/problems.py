@@ -28,7 +28,7 @@ class ConfigError(ValueError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
-        self.problems = list(problems)
+        self.problems: list[Problem] = list(problems)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.problems,)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Queueing"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 _EXHAUSTED = frozenset({Refusal.TIMED_OUT, Refusal.QUEUE_FULL, Refusal.SHED})
 

@@ -58,7 +58,7 @@ class InMapping:
 
     def __init__(self, entry: str, *, is_url_alone: bool) -> None:
         self._entry = entry
-        self.url = entry if is_url_alone else f"{entry}['URL']"
+        self.url: str = entry if is_url_alone else f"{entry}['URL']"
 
     def setting(self, name: str) -> str:
         """Return the path of one of the pool's own settings."""

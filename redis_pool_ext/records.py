@@ -56,12 +56,13 @@ class Slot:
     )
 
     def __init__(self, key: int, now: float, tally: Tally) -> None:
-        self.key = key
-        self.tally = tally
-        self.state = SlotState.CONNECTING
-        self.taken_at = self.idle_since = now
-        self.expires_at = math.inf
-        self.fresh_until = 0.0
+        self.key: int = key
+        self.tally: Tally = tally
+        self.state: SlotState = SlotState.CONNECTING
+        self.taken_at: float = now
+        self.idle_since: float = now
+        self.expires_at: float = math.inf
+        self.fresh_until: float = 0.0
         self.holder: object = None
         self.site: str | None = None
         self.late_since: float | None = None
@@ -95,6 +96,7 @@ class Wake(Protocol):
 
     def locked(self) -> bool:
         """Tell whether the waiter has still to be woken."""
+        ...
 
 
 class Waiter:
@@ -119,12 +121,12 @@ class Waiter:
         wake: Wake | None = None,
         priority: Priority = Priority.NORMAL,
     ) -> None:
-        self.deadline = deadline
-        self.priority = priority if type(priority) is Priority else Priority.of(priority)
-        self.since = 0.0
-        self.has_waited = False
-        self.ticket = ticket
-        self.waited = 0.0  # seconds
+        self.deadline: float = deadline
+        self.priority: Priority = priority if type(priority) is Priority else Priority.of(priority)
+        self.since: float = 0.0
+        self.has_waited: bool = False
+        self.ticket: int | None = ticket
+        self.waited: float = 0.0  # seconds
         # A connection of the kind that this waiter waits for, or a slot.
         self.gift: Any = None
         self.refusal: Refusal | None = None

@@ -32,8 +32,8 @@ class Refusing:
     __slots__ = ("_read_at", "_totals", "comeback", "reported")
 
     def __init__(self) -> None:
-        self.reported = Reported()
-        self.comeback = Comeback()
+        self.reported: Reported = Reported()
+        self.comeback: Comeback = Comeback()
         self._totals: dict[str, Any] = {}
         self._read_at = 0.0
 

@@ -48,10 +48,11 @@ class ReplySocket:
         self._began = 0.0
         self._got = 0
         self._error: OSError | None = None
-        self.is_first = True
+        self.is_first: bool = True
         self.budget: Budget | None = None
-        if hasattr(plain, "pending"):  # TLS, and the parser asks whether it is there
-            self.pending = plain.pending
+        pending: Callable[[], int] | None = getattr(plain, "pending", None)
+        if pending is not None:  # TLS, and the parser asks whether it is there
+            self.pending: Callable[[], int] = pending
 
     def recv_into(self, buffer: Any) -> int:
         """Receive into `buffer`; return the number of bytes."""

@@ -30,7 +30,7 @@ from .terms import Terms
 
 __all__ = ["Returning"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 # Reasons to close a connection that are nobody's mistake; any other one is logged.
 _QUIET = frozenset({

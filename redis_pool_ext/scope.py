@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, overload
@@ -55,7 +55,7 @@ class Scope:
     ) -> None:
         self._waits_once = waits_once
         self.budget = budget
-        self.priority = priority
+        self.priority: Priority = priority
         self._label = label
         self._clients: dict[PoolBase, Any] = {}
         self._ended = False
@@ -117,7 +117,7 @@ class Scope:
         self._set_terms(budget, Priority.NORMAL)
 
     @contextmanager
-    def apart(self) -> Iterator[None]:
+    def apart(self) -> Generator[None, None, None]:
         """Let what `limit` sets inside the block hold to its end."""
         budget, priority = self.budget, self.priority
         seconds = None if budget is None else budget.seconds
@@ -230,7 +230,7 @@ def lease_scope(
     *,
     budget: Budget | float | None = None,
     priority: Priority | str = Priority.NORMAL,
-) -> Iterator[Scope]:
+) -> Generator[Scope, None, None]:
     """Hold one connection per pool for the length of the block, for tasks and commands.
 
     Inside, `get_redis(alias)` returns the leased client, and in coroutines

@@ -140,7 +140,7 @@ class Vote(Search):
         super().__init__(service, deadline)
         self._known = known
         self._votes: Counter[Address] = Counter()
-        self.is_open = True
+        self.is_open: bool = True
 
     def count(self, sentinel: Address, answers: Sequence[Any]) -> None:
         """Count one answer; the first one settles it where it says that nothing has changed."""

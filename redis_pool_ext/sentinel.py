@@ -81,6 +81,9 @@ class _BySentinel(BySentinel, _Mixin):
     To be dialled by a pool of this package, whose deadline it keeps to.
     """
 
+    port: int
+    server: Address | None
+    keep_for: float | None
     _deadline: Deadline | None
 
     def connect(self) -> None:

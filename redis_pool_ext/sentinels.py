@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any, Self
 
 import redis
+import redis.connection
 from redis.sentinel import MasterNotFoundError
 
 from .tls import Contexts
@@ -54,7 +55,9 @@ class Panel:
 
     def __init__(self, addresses: tuple[Address, ...]) -> None:
         self._order = addresses
-        self.contexts = Contexts()  # by TLS, each question would read all certificates anew
+        self.contexts: Contexts = (
+            Contexts()
+        )  # by TLS, each question would read all certificates anew
         self._silent: dict[Address, float] = {}  # since when: last asked of all
 
     def in_order(self) -> list[Address]:
@@ -100,9 +103,11 @@ class Service:
         credentials: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
-        self.is_for_reading = role == "replica"
-        self.credentials = credentials or {}  # and what else a connection to a Sentinel needs
-        self.panel = _panel_of(tuple((str(host), int(port)) for host, port in sentinels))
+        self.is_for_reading: bool = role == "replica"
+        self.credentials: Mapping[str, Any] = (
+            credentials or {}
+        )  # and what else a connection to a Sentinel needs
+        self.panel: Panel = _panel_of(tuple((str(host), int(port)) for host, port in sentinels))
 
     def arguments_for(self, sentinel: Address) -> dict[str, Any]:
         """Return redis-py's arguments of a connection to one Sentinel; `ssl` is for the caller."""
@@ -170,7 +175,7 @@ class BySentinel:
         **kwargs: Any,
     ) -> None:
         self._service = Service(sentinels, service_name, role, sentinel_kwargs)
-        self.is_for_reading = self._service.is_for_reading
+        self.is_for_reading: bool = self._service.is_for_reading
         super().__init__(*args, **kwargs)
 
 

@@ -36,8 +36,8 @@ class Timing:
     __slots__ = ("held", "waited")
 
     def __init__(self) -> None:
-        self.waited = 0.0
-        self.held = 0.0  # by what came back; the rest is asked of the scope
+        self.waited: float = 0.0
+        self.held: float = 0.0  # by what came back; the rest is asked of the scope
 
     def entries(self) -> str:
         """Return the header's value: milliseconds in the queue and for dials, and of holding."""

@@ -150,9 +150,11 @@ class SharedRedis(_Shared, redis.Redis):
     def __new__(cls, *args: Any, find_pool: FindPool | None = None, **kwargs: Any) -> Any:  # noqa: D102
         return redis.Redis(*args, **kwargs) if find_pool is None else super().__new__(cls)
 
-    def __init__(self, *, find_pool: FindPool) -> None:
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]  # see above
+        self, *, find_pool: FindPool
+    ) -> None:
         self._find_pool = find_pool
-        self.connection_pool = SharedPool(find_pool)  # type: ignore[assignment]  # one to redis-py
+        self.connection_pool: SharedPool = SharedPool(find_pool)  # type: ignore[assignment]  # one to redis-py
 
     def __reduce__(self) -> Any:
         return partial(type(self), find_pool=self._find_pool), ()

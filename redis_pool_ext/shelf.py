@@ -34,12 +34,12 @@ class Shelf:
 
     def __init__(self, life: Life) -> None:
         self.life = life
-        self.fresh_for = life.fresh_for
+        self.fresh_for: float = life.fresh_for
         self.idle: list[Account] = []  # taken from the end
         self.lent: set[int] = set()  # keys; who removes one has the right to give it back
-        self.generation = 0  # connections of an older one are not used again
-        self.generation_since = 0.0  # when that began (monotonic, seconds)
-        self.doubted_at = 0.0  # when a connection last broke: older idle ones are suspect
+        self.generation: int = 0  # connections of an older one are not used again
+        self.generation_since: float = 0.0  # when that began (monotonic, seconds)
+        self.doubted_at: float = 0.0  # when a connection last broke: older idle ones are suspect
 
     # -- without the lock: single steps, each of them whole -------------------------------
 

@@ -55,7 +55,7 @@ class Spending:
     __slots__ = ("_pool", "budget")
 
     def __init__(self, budget: Budget, pool: Any) -> None:
-        self.budget = budget
+        self.budget: Budget = budget
         self._pool = pool
 
     def __enter__(self) -> None:

@@ -46,6 +46,15 @@ class Tally:
         self.waits[bisect_left(BOUNDS, seconds)] += 1
         self.wait_seconds_max = max(self.wait_seconds_max, seconds)
 
+    def add_tally(self, tally: Tally) -> None:
+        """Add what a slot has counted, which is gone."""
+        self.acquired += tally.acquired
+        self.wait_seconds += tally.wait_seconds
+        self.wait_seconds_max = max(self.wait_seconds_max, tally.wait_seconds_max)
+        self.hold_seconds += tally.hold_seconds
+        self.waits = _sums([self.waits, tally.waits])
+        self.holds = _sums([self.holds, tally.holds])
+
 
 @dataclass(slots=True)
 class Counters(Tally):
@@ -64,15 +73,6 @@ class Counters(Tally):
     create_seconds: float = 0.0
     creates: list[int] = field(default_factory=_no_times)
     discarded: dict[str, int] = field(default_factory=dict)
-
-    def add_tally(self, tally: Tally) -> None:
-        """Add what a slot has counted, which is gone."""
-        self.acquired += tally.acquired
-        self.wait_seconds += tally.wait_seconds
-        self.wait_seconds_max = max(self.wait_seconds_max, tally.wait_seconds_max)
-        self.hold_seconds += tally.hold_seconds
-        self.waits = _sums([self.waits, tally.waits])
-        self.holds = _sums([self.holds, tally.holds])
 
     def add_dial(self, seconds: float) -> None:
         """Count a connection that was made."""
@@ -172,8 +172,7 @@ class PoolStats:
     def from_dict(cls, data: Mapping[str, Any]) -> PoolStats:
         """Read what `as_dict` has told, whatever else stands beside it."""
         known = {each.name: data[each.name] for each in fields(cls)}
-        times = {name: Histogram.from_dict(data[name]) for name in _TIMES}
-        return cls(**known | times | {"discarded": MappingProxyType(dict(data["discarded"]))})
+        return _frozen(known | {name: Histogram.from_dict(data[name]) for name in _TIMES})
 
     def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy does not pickle
         return _frozen, (
@@ -234,4 +233,5 @@ def _sums(rows: list[list[int]]) -> list[int]:
 
 
 def _frozen(data: dict[str, Any]) -> PoolStats:
-    return PoolStats(**data | {"discarded": MappingProxyType(dict(data["discarded"]))})
+    data = {**data, "discarded": MappingProxyType(dict(data["discarded"]))}
+    return PoolStats(**data)

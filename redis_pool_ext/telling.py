@@ -16,7 +16,7 @@ from .returning import Returning
 
 __all__ = ["LONG_WAIT", "Telling", "end_of"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 # Seconds. Who looks at one slow request wants to find this wait in its log.
 LONG_WAIT = 0.1

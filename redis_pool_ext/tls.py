@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +117,7 @@ def _no_password() -> str:
 
 
 @contextmanager
-def _told(names: str, way_out: str) -> Iterator[None]:
+def _told(names: str, way_out: str) -> Generator[None, None, None]:
     """Let an error name the settings that it comes from; OpenSSL's own does not."""
     try:
         yield

@@ -25,13 +25,13 @@ class Turns(Shelf):
     def __init__(self, life: Life, terms: Terms) -> None:
         super().__init__(life)
         self.terms = terms
-        self.queue = Line()
+        self.queue: Line = Line()
         self.codel = terms.codel()
-        self.is_paused = False
+        self.is_paused: bool = False
         # Whether nothing is lent but to who stands in line, be it for a moment.
-        self.lends_by_turn = False
+        self.lends_by_turn: bool = False
         # Whether somebody new may be refused though all is well.
-        self.is_choosy = self.codel is not None or terms.max_waiting is not None
+        self.is_choosy: bool = self.codel is not None or terms.max_waiting is not None
         self.watch_turns()
 
     def may_connect(self, now: float) -> bool:

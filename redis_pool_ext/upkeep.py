@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOOK_FOR", "Upkeep"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 # Seconds that there are to fill up in, at least: callers with timeout=0 need it most.
 FILL_AT_LEAST = 1.0

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 import redis
+import redis.exceptions
 from redis.sentinel import MasterNotFoundError
 
 from .faults import reasons_of

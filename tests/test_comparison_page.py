@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from .support.figures import quoted, wrong_figures
 from .support.pages import DOCS, blocks, load, run, said
 from .test_why_page import printed
 
@@ -63,12 +62,6 @@ def test_versions_are_those_of_the_benchmarks() -> None:
         name, _, number = each.rpartition(" ")
         measured = re.search(rf"^- {NAMES.get(name, name)}: (\S+)$", machine, re.M | re.I)
         assert measured is None or measured[1] == number, each
-
-
-def test_figures_are_those_of_the_results() -> None:
-    """A new run of the benchmarks changes the page."""
-    assert wrong_figures(PAGE) == []
-    assert len(quoted(PAGE)) == 12
 
 
 def test_no_block_is_left_out() -> None:

@@ -36,6 +36,9 @@ class LeasedAsyncPipeline(OneTransaction, Pipeline):  # type: ignore[misc]  # re
     unseen) and raises `LeaseError`.
     """
 
+    connection: Any
+    command_stack: Any
+    scripts: set[Any]
     connection_pool: AsyncLease  # type: ignore[assignment]
     _has_watched = False
 

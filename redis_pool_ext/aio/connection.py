@@ -19,6 +19,7 @@ from ..account import READ_ONLY, Account, put_in_front
 from ..deadline import Deadline
 from ..forks import getpid
 from ..packing import pack_ordinary
+from ..records import Slot
 from ..spending import LEAST, bounded
 from .dial import DialledAsyncConnection
 from .express import (
@@ -51,9 +52,12 @@ class GuardedAsyncConnection(Account, DialledAsyncConnection):
 
     home: Callable[[], Home | None] | None = None
     lane: AsyncLane | None = None
+    slot: Slot | None
+    broken: bool
+    reply_lost: bool
     # When the reply is late that the short way waits for (monotonic, seconds; 0.0: it waits
     # for none), and the timer that looks.
-    reply_by = 0.0
+    reply_by: float = 0.0
     alarm: asyncio.TimerHandle | None = None
     _keeps_time = False
     _packs_many = False

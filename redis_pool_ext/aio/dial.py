@@ -24,12 +24,13 @@ from ..while_dialling import WhileDialling
 from .closing import close_at_once
 from .spending import AsyncRetryWithin
 
+MaintenanceState: Any
 try:
     from redis.maint_notifications import MaintenanceState
-
-    _MAINTENANCE: Any = MaintenanceState.MAINTENANCE
 except ImportError:  # redis-py before 7
-    _MAINTENANCE = object()
+    MaintenanceState = None
+
+_MAINTENANCE: Any = object() if MaintenanceState is None else MaintenanceState.MAINTENANCE
 
 __all__ = ["DialledAsyncConnection", "HandshakeStream"]
 
@@ -62,8 +63,8 @@ class HandshakeStream:
         self.plain = plain
         self._writer = writer
         self._unsent: list[bytes] = []
-        self.heard = False  # whether the last read brought something
-        self.ever_heard = False  # whether any did
+        self.heard: bool = False  # whether the last read brought something
+        self.ever_heard: bool = False  # whether any did
 
     def say(self, command: Any) -> None:
         """Send packed bytes, or a list of them, with the next read."""
@@ -110,9 +111,10 @@ class DialledAsyncConnection(WhileDialling, _Mixin):
 
     _once = Retry(NoBackoff(), 0)
     _retry_within = AsyncRetryWithin
+    said: tuple[Any, ...]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None  # in which the socket was opened
         self._deadline: Deadline | None = None
         self._handshake: HandshakeStream | None = None

@@ -22,7 +22,7 @@ from .liveness import answers, is_alive
 
 __all__ = ["AsyncKeeping"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 
 class AsyncKeeping(AsyncDialling, Upkeep, Looking):
@@ -141,7 +141,8 @@ class AsyncKeeping(AsyncDialling, Upkeep, Looking):
         if interval is not None and self._next_round is None:
             delay = interval if within is None else min(within, interval)
             # Weak: the timer keeps no pool alive.
-            self._next_round = loop.call_later(delay, _go_round, weakref.ref(self), loop)
+            pool: weakref.ref[AsyncKeeping] = weakref.ref(self)
+            self._next_round = loop.call_later(delay, _go_round, pool, loop)
 
     async def _go_round(self, loop: asyncio.AbstractEventLoop) -> None:
         try:

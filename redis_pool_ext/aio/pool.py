@@ -251,7 +251,7 @@ class AsyncRedisPool(PoolBase, AsyncKeeping):
     # -- clients -----------------------------------------------------------------------
 
     def _start_clients(self) -> None:
-        self.client_factory = AsyncClientFactory(self)
+        self.client_factory: AsyncClientFactory = AsyncClientFactory(self)
         self._client: redis.asyncio.Redis | None = None
 
     @property

@@ -87,6 +87,10 @@ class _BySentinel(BySentinel, _Mixin):
     To be dialled by a pool of this package, whose deadline it keeps to.
     """
 
+    port: int
+    server: Address | None
+    keep_for: float | None
+
     async def connect(self) -> None:
         """Ask for a server, and connect to it, before the deadline of the dial."""
         assert self._deadline is not None

@@ -22,7 +22,7 @@ class Turn:
 
     def __init__(self) -> None:
         self._owner: object = None
-        self.depth = 0  # how often its owner has it
+        self.depth: int = 0  # how often its owner has it
         self._queue: deque[tuple[object, asyncio.Future[bool]]] = deque()
 
     def take_at_once(self, owner: object) -> bool:

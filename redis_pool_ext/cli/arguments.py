@@ -22,8 +22,11 @@ def add_commands(commands: Any, *, plain: bool = False) -> None:
 
 def given(values: Mapping[str, Any]) -> Options:
     """Return what was parsed, the other options of a framework left out."""
-    known = {each.name: values[each.name] for each in fields(Options) if each.name in values}
-    return Options(**known | {"alias": tuple(known.get("alias") or ())})
+    known: dict[str, Any] = {
+        each.name: values[each.name] for each in fields(Options) if each.name in values
+    }
+    known["alias"] = tuple(known.get("alias") or ())
+    return Options(**known)
 
 
 def _add(parser: argparse.ArgumentParser, argument: Argument) -> None:

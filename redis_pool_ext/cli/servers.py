@@ -6,7 +6,7 @@ the command among the requests. Nothing here starts a thread that outlives its q
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -41,7 +41,7 @@ def configs_of(task: Task) -> dict[str, PoolConfig]:
 
 
 @contextmanager
-def targets(config: PoolConfig, deadline: Deadline) -> Iterator[Targets]:
+def targets(config: PoolConfig, deadline: Deadline) -> Generator[Targets, None, None]:
     """Yield the server, or each node of a cluster, with a pool of at most two connections.
 
     A dial takes half of what is left now at most, an answer a quarter. Raises nothing yet; to

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ _NUMBER = 9  # columns behind it
 @contextmanager
 def live(
     console: Console, nobody: str, leave: str = ""
-) -> Iterator[Callable[[dict[str, Any]], None]]:
+) -> Generator[Callable[[dict[str, Any]], None], None, None]:
     """Yield what shows a look in place of the one before."""
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as screen:
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import redis
+import redis.exceptions
 from redis.client import CaseInsensitiveDict, Monitor
 from redis.cluster import ClusterNode, ClusterPubSub, RedisCluster
 

@@ -18,7 +18,7 @@ class DegradingClusterPipeline(Degrading, LeasedClusterPipeline):
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Execute the queued commands."""
-        strategy = self._execution_strategy
+        strategy: Any = self._execution_strategy
         queued = list(strategy.command_queue)
         commands = [command.args for command in queued]
         is_watching = getattr(strategy, "_watching", False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import monotonic
+from typing import Any
 from urllib.parse import quote
 
 import redis
@@ -19,11 +20,13 @@ from .nodes import Nodes
 from .operation import Operation
 from .topology import Address, Topology
 
+MaintNotificationsConfig: Any
+check_protocol_version: Any
 try:
     from redis.maint_notifications import MaintNotificationsConfig
     from redis.utils import check_protocol_version
 except ImportError:  # redis-py before 7.2: its cluster client has none
-    MaintNotificationsConfig = None  # type: ignore[assignment, misc]
+    MaintNotificationsConfig = check_protocol_version = None
 
 __all__ = ["Engine", "discover"]
 
@@ -38,10 +41,13 @@ class Engine(RedisCluster):
     """
 
     nodes_manager: Topology
+    single_key_commands: frozenset[str]
 
     def __init__(self, nodes: Nodes, addresses: tuple[Address, ...], first: Address) -> None:
         host = f"[{first[0]}]" if ":" in first[0] else quote(first[0])
-        arguments = {name: nodes.settings[name] for name in _READING if name in nodes.settings}
+        arguments: dict[str, Any] = {
+            name: nodes.settings[name] for name in _READING if name in nodes.settings
+        }
         # Its maintenance replaces connections in the nodes' pools, which are ours.
         has_maintenance = MaintNotificationsConfig is not None
         if has_maintenance and check_protocol_version(arguments.get("protocol"), 3):

@@ -142,8 +142,9 @@ class Nodes:
 
     def __init__(self, alias: str, settings: dict[str, Any]) -> None:
         self.alias = alias
-        self.settings = settings
-        self.is_closed = self.is_paused = False
+        self.settings: dict[str, Any] = settings
+        self.is_closed: bool = False
+        self.is_paused: bool = False
         self._lock = ProcessLock()  # protects the two below
         self._pools: dict[str, NodePool] = {}
         self._departed: list[PoolStats] = []

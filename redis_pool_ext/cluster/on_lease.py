@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from .lease import ClusterLease
     from .topology import Topology
 
+RequestPolicy: Any
 try:
     from redis._parsers.commands import RequestPolicy
 except ImportError:  # redis-py 6
-    RequestPolicy = None  # type: ignore[assignment, misc]
+    RequestPolicy = None
 
 __all__ = ["NOT_EXECUTED", "OnLease"]
 
@@ -74,7 +75,7 @@ class OnLease:
 
     def get_node(
         self, host: str | None = None, port: int | None = None, node_name: str | None = None
-    ) -> ClusterNode | None:
+    ) -> Any:
         """Return a node by its address or name (host:port), None if it is not known."""
         node: ClusterNode | None = super().get_node(host, port, node_name)  # type: ignore[misc]
         if node is None and node_name is not None and current() is not None:

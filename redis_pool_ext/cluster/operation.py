@@ -8,7 +8,7 @@ has left; `NodePool` and `Topology` look it up.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
@@ -39,8 +39,8 @@ class Allowance:
     __slots__ = ("left", "whole")
 
     def __init__(self, seconds: float, whole: float | None = None) -> None:
-        self.left = seconds
-        self.whole = seconds if whole is None else whole
+        self.left: float = seconds
+        self.whole: float = seconds if whole is None else whole
 
     def deadline(self) -> Deadline:
         """Return the moment at which it is used up, if all from now on is spent."""
@@ -74,13 +74,13 @@ class Operation:
         self.spending = spending
         self.lease = lease
         self.timeout = timeout
-        self.began = monotonic()
+        self.began: float = monotonic()
         self.attempts = 0
-        self.borrowing = Allowance(timeout if borrowing is None else borrowing, timeout)
-        self.refreshing = Allowance(timeout)
+        self.borrowing: Allowance = Allowance(timeout if borrowing is None else borrowing, timeout)
+        self.refreshing: Allowance = Allowance(timeout)
         self.failed: str | None = None  # the node that could not be reached, last
         self.refusal: BaseException | None = None
-        self.has_taken = False
+        self.has_taken: bool = False
         self.has_new_default = False  # commands without a key go elsewhere from now on
         self._asking: Deadline | None = None
         self._outer: Operation | None = None
@@ -130,7 +130,7 @@ class Operation:
         return self._asking or self.borrowing.deadline()
 
     @contextmanager
-    def borrow(self, node: str) -> Iterator[Deadline]:
+    def borrow(self, node: str) -> Generator[Deadline, None, None]:
         """Wait for a connection to `node` until the deadline that this yields."""
         if self._asking is not None:
             yield self._asking
@@ -148,7 +148,7 @@ class Operation:
             self.borrowing.spend_since(began)
 
     @contextmanager
-    def ask(self, deadline: Deadline) -> Iterator[None]:
+    def ask(self, deadline: Deadline) -> Generator[None, None, None]:
         """Borrow until `deadline`, whatever a command has left: for the map of the cluster."""
         before, self._asking = self._asking, deadline
         try:

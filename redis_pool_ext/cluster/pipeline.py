@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -44,6 +44,10 @@ class LeasedClusterPipeline(OnLease, ClusterPipeline):
 
     A command that was sent and has no reply is not sent again: it may have been executed.
     """
+
+    encoder: Any
+    policies: dict[Any, Any]
+    single_key_commands: frozenset[str]
 
     def __init__(
         self,
@@ -168,7 +172,7 @@ class _Pipelined(_OfPipe, PipelineStrategy):
         return [command.result for command in ordered]
 
     @contextmanager
-    def _held_in_order(self, stack: list[Any]) -> Iterator[None]:
+    def _held_in_order(self, stack: list[Any]) -> Generator[None, None, None]:
         """Have the connections that are needed, taken in the order of the nodes' names.
 
         Of two pipelines that need the same nodes, one has them all; redis-py takes them in

@@ -20,10 +20,12 @@ from ..config import ConfigError, PoolConfig, Problem, check_pool_arguments
 from ..deadline import Deadline
 from ..errors import PoolUnavailableError
 from ..forks import ProcessLock, getpid, in_child
+from ..life import Life
 from ..priority import Priority
 from ..refusing import Look
 from ..spending import Spending
 from ..stats import PoolStats
+from ..terms import Terms
 from .client import LeasedCluster, PooledCluster
 from .engine import Engine, discover
 from .lease import ClusterLease
@@ -59,16 +61,19 @@ class ClusterPool:
         self._addresses = tuple((host, int(port)) for host, port in startup_nodes)
         if arguments.pop("db", 0):
             raise ConfigError([_no_such_database()])
-        self.nodes = Nodes(alias, arguments)
+        self.nodes: Nodes = Nodes(alias, arguments)
         first = self.nodes.of(*self._addresses[0])  # which checks the arguments
         sizes = {"timeout": first.timeout, "max_connections": first.max_connections}
         self.nodes.settings = {**arguments, **sizes}
-        self.timeout = first.timeout
-        self.terms, self.max_connecting = first.terms, first.max_connecting
-        self.hold, self.min_idle, self.life = first.hold, first.min_idle, first.life
-        self.connection_class = first.connection_class
+        self.timeout: float = first.timeout
+        self.terms: Terms = first.terms
+        self.max_connecting: int = first.max_connecting
+        self.hold: str = first.hold
+        self.min_idle: int = first.min_idle
+        self.life: Life = first.life
+        self.connection_class: type[Any] = first.connection_class
         # Retries are explicit: a command that was sent is not sent again.
-        self.retry = Retry(NoBackoff(), 0) if retry is None else retry
+        self.retry: Retry = Retry(NoBackoff(), 0) if retry is None else retry
         self._engine: Engine | None = None
         self._lock = ProcessLock()  # held by who asks for the first map
         self._pid = os.getpid()

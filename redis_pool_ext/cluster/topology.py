@@ -38,6 +38,7 @@ class Topology(NodesManager):
     _refreshing: threading.RLock
     _refreshed_at: float
     redirects: int
+    default_node: Any
 
     def begin(self, nodes: Nodes, addresses: tuple[Address, ...]) -> None:
         """Take over what redis-py has made, of its own class and with its first map."""
@@ -112,7 +113,7 @@ class Topology(NodesManager):
         """Have a pool for each primary, and none for nodes that have left."""
         self._refreshed_at = monotonic()
         # A dict of its own: redis-py 6 takes nodes that fail out of it.
-        self.startup_nodes = dict(self.nodes_cache)
+        self.startup_nodes: dict[str, Any] = dict(self.nodes_cache)
         for node in self.primaries():
             self._nodes.of(node.host, node.port)
         self.see_off()

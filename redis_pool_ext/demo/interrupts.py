@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
@@ -26,7 +26,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
-        self.number = 0  # of the signal that struck
+        self.number: int = 0  # of the signal that struck
         self._held = False
 
     def __enter__(self) -> Self:
@@ -47,7 +47,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Generator[None, None, None]:
         """Let nothing interrupt the block; what strikes in it does so at its end."""
         self._held = True
         try:

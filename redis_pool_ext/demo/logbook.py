@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 __all__ = ["logbook"]
@@ -19,7 +19,7 @@ class _Lines(logging.Handler):
 
 
 @contextmanager
-def logbook() -> Iterator[list[str]]:
+def logbook() -> Generator[list[str], None, None]:
     """Keep the messages of the logger `redis_pool_ext`; yields the growing list."""
     logger, handler = logging.getLogger("redis_pool_ext"), _Lines()
     propagates, logger.propagate = logger.propagate, False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -18,7 +18,7 @@ FULL = "red"  # a bar that has reached its end: here, that is no reason to be gl
 
 
 @contextmanager
-def comparing(console: Console) -> Iterator[Callable[[Side, Side], None]]:
+def comparing(console: Console) -> Generator[Callable[[Side, Side], None], None, None]:
     """Show a bar for each side; yields what `compare` shall call."""
     with _bars(console, BarColumn()) as bars:
         tasks = [bars.add_task("", total=COMMANDS * ROUNDS) for _ in range(2)]
@@ -31,7 +31,9 @@ def comparing(console: Console) -> Iterator[Callable[[Side, Side], None]]:
 
 
 @contextmanager
-def bursting(console: Console) -> Iterator[Callable[[PoolStats, tuple[Wave, ...]], None]]:
+def bursting(
+    console: Console,
+) -> Generator[Callable[[PoolStats, tuple[Wave, ...]], None], None, None]:
     """Show the pool filling and the answers coming in; yields what `burst` shall call."""
     with _bars(console, BarColumn(finished_style=FULL)) as bars:
         names = ("connections in use", "waiting in the queue", "answered 200", "answered 503")
@@ -48,7 +50,7 @@ def bursting(console: Console) -> Iterator[Callable[[PoolStats, tuple[Wave, ...]
 
 
 @contextmanager
-def gauge(console: Console) -> Iterator[Callable[[PoolStats], None]]:
+def gauge(console: Console) -> Generator[Callable[[PoolStats], None], None, None]:
     """Show how full the pool is while the example is served; yields what updates it."""
     note = TextColumn("{task.fields[note]}")
     with _bars(console, BarColumn(finished_style=FULL), note) as bars:

@@ -26,7 +26,7 @@ class Screen:
 
     def __init__(self) -> None:
         knows_width = sys.stdout.isatty() or "COLUMNS" in os.environ
-        self.console = Console(width=None if knows_width else WIDTH, highlight=False)
+        self.console: Console = Console(width=None if knows_width else WIDTH, highlight=False)
 
     def opening(self, server: Server, example: Example, address: str) -> None:
         """Say what runs, and where."""

@@ -63,13 +63,13 @@ class Server:
         self.url = url
         self.origin = origin
         self.is_ours = is_ours  # nobody else connects there
-        self.is_fake = url.startswith("fakeredis:")
+        self.is_fake: bool = url.startswith("fakeredis:")
         try:
             # With the example's limits: a URL that contradicts them is refused here.
             config = PoolConfig.from_url(url, max_connections=MAX_CONNECTIONS, timeout=TIMEOUT)
         except ConfigError as error:
             raise DemoError(f"That address cannot be used: {error}", status=2) from error
-        self._options = PATIENCE | dict(config.options)
+        self._options: dict[str, Any] = PATIENCE | dict(config.options)
         self._dials = Dials()
         made_of = config.connection_class
         self._class = self._dials.count(made_of) if self.is_fake else made_of

@@ -17,7 +17,7 @@ class RedisPoolConfig(AppConfig):
 
     name = "redis_pool_ext.django"
     label = "redis_pool_ext"  # Django would take the last part of the name
-    verbose_name = "Redis pool"
+    verbose_name: str = "Redis pool"
 
     def ready(self) -> None:
         """Hand the settings over, register the checks, install the 503, announce the desk.

@@ -26,7 +26,12 @@ from ..lazy import LazyAsyncRedis, LazyRedis
 from ..process import get_pool, unknown
 from ..request_policy import EAGER
 from ..scope import Scope, current_scope
-from ..view_decorators import make_decorators
+from ..view_decorators import (
+    AliasDecorator,
+    OptionalDecorator,
+    RequiredDecorator,
+    make_decorators,
+)
 from ..view_policy import ViewPolicy, mark
 from .eager import atake_for, is_async, is_left_to_inner, take_for
 from .handover import SETTING
@@ -109,4 +114,7 @@ def _choose_clients(request: Any, scope: Scope, policy: ViewPolicy) -> None:
     request.aredis = LazyAsyncRedis(lends, partial(get_async_pool, alias))
 
 
+redis_alias: AliasDecorator
+redis_required: RequiredDecorator
+redis_optional: OptionalDecorator
 redis_alias, redis_required, redis_optional = make_decorators(_deciding, __name__)

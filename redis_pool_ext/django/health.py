@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 
 from ..http import Answer
@@ -56,7 +56,7 @@ def _open_to_all(view: Any) -> Any:
 
 
 # Coroutines both: under ASGI the pools of the event loop are the ones that have the requests.
-urlpatterns = [
+urlpatterns: list[URLPattern] = [
     path("live/", _open_to_all(live), name="live"),
     path("ready/", _open_to_all(ready), name="ready"),
 ]

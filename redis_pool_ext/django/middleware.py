@@ -50,34 +50,36 @@ class RedisPoolMiddleware:
         _require_app()
         _require_pool()
         policy = _read_request_policy()
-        self.seconds = policy.seconds
-        self.get_response = timed(get_response)
-        self.async_mode = iscoroutinefunction(get_response)
+        self.seconds: float | None = policy.seconds
+        self.get_response: Callable[[HttpRequest], Any] = timed(get_response)
+        self.async_mode: bool = iscoroutinefunction(get_response)
         if self.async_mode:
             markcoroutinefunction(self)
         if policy.eager:  # else Django would call it for nothing, under ASGI in a thread
-            self.process_view = process_view(in_loop=self.async_mode)
+            self.process_view: Callable[..., Any] = process_view(in_loop=self.async_mode)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer the request, in a scope of its own."""
         if self.async_mode:
             return self.__acall__(request)
         scope, before = _begin(request, self.seconds)
-        response: HttpResponseBase | None = None
+        response: HttpResponseBase
+        answered: HttpResponseBase | None = None
         try:
-            response = self.get_response(request)
+            answered = response = self.get_response(request)
         finally:
-            _finish(scope, before, response)
+            _finish(scope, before, answered)
         return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Do the same under ASGI; nothing of it waits but the rest of the stack."""
         scope, before = _begin(request, self.seconds)
-        response: HttpResponseBase | None = None
+        response: HttpResponseBase
+        answered: HttpResponseBase | None = None
         try:
-            response = await self.get_response(request)
+            answered = response = await self.get_response(request)
         finally:
-            _finish(scope, before, response)
+            _finish(scope, before, answered)
         return response
 
 

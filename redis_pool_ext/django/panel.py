@@ -17,11 +17,11 @@ from ..status.recording import Recording
 
 try:
     from debug_toolbar.panels import Panel
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "RedisPoolPanel needs django-debug-toolbar: "
         "pip install 'redis-pool-ext[django-debug-toolbar]'"
-    ) from error
+    ) from _error
 
 __all__ = ["RedisPoolPanel"]
 
@@ -29,7 +29,7 @@ __all__ = ["RedisPoolPanel"]
 class RedisPoolPanel(Panel):  # type: ignore[misc]  # no types are looked at
     """The commands of a request, what it waited for its connection, and how long it holds it."""
 
-    title = nav_title = TITLE
+    title = nav_title = TITLE  # pyright: ignore[reportAssignmentType]  # properties there
     is_async = True
 
     _recording: Recording | None = None

@@ -19,7 +19,7 @@ from .names import name_of_request
 
 __all__ = ["answer_503"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 TEMPLATE = "503.html"
 

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 
@@ -126,6 +126,6 @@ mark(status_page, ALONE)
 find_guard()  # as the URLs are read: not only when somebody comes
 
 app_name = "redis_pool_status"
-urlpatterns = [
+urlpatterns: list[URLPattern] = [
     path(page, status_page, {"page": page}, name=page.replace(".", "-") or "page") for page in PATHS
 ]

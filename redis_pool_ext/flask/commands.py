@@ -23,7 +23,7 @@ else:
 # Of `flask`: others (a queue's worker, say) may serve.
 _DO_NOT_SERVE = {"redis-pool", "routes", "shell"}
 
-group = click.Group(
+group: click.Group = click.Group(
     "redis-pool",
     help="See the app's Redis pools, and what is wrong with them.",
     no_args_is_help=False,  # whose status is 0 or 2, by the version of click

@@ -7,7 +7,7 @@ one: one request, one alias, one connection.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
@@ -126,7 +126,7 @@ def _begin(requests: RequestPolicy) -> None:
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
+def _apart() -> Generator[None, None, None]:
     """Let what a view says of itself in here hold for nobody else."""
     scope = current_scope()
     with choice_kept(), nullcontext() if scope is None else scope.apart():
@@ -230,7 +230,8 @@ def _hold_for_body(scope: ContextScope, response: Response) -> None:
         # response around it. Files stay as they are: they need no Redis, and the server
         # must know its own file wrapper again.
         let_go = partial(scope.let_go, scope.hold())
-        response.response = ClosingIterator(response.response, let_go)
+        body: Any = response.response
+        response.response = ClosingIterator(body, let_go)
 
 
 def _is_error_page(response: Response) -> bool:

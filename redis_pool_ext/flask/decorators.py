@@ -18,7 +18,12 @@ from flask import current_app, g
 from ..degrading import FindDegrading
 from ..fallback import Fallback
 from ..process import client_of, get_pool
-from ..view_decorators import make_decorators
+from ..view_decorators import (
+    AliasDecorator,
+    OptionalDecorator,
+    RequiredDecorator,
+    make_decorators,
+)
 from ..view_policy import ViewPolicy, mark
 from .eager import is_eager, is_left_to_inner, scope_of_request, take_for
 from .on_g import choose, chosen_policy, find_default_client
@@ -65,4 +70,7 @@ def _client_of(alias: str) -> Any:
     return client_of(get_pool(alias))
 
 
+redis_alias: AliasDecorator
+redis_required: RequiredDecorator
+redis_optional: OptionalDecorator
 redis_alias, redis_required, redis_optional = make_decorators(_deciding, __name__)

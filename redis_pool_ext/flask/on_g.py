@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -72,7 +72,7 @@ def choose(policy: ViewPolicy, find_client: FindClient | None) -> None:
 
 
 @contextmanager
-def choice_kept() -> Iterator[None]:
+def choice_kept() -> Generator[None, None, None]:
     """Put back at the end of the block what was chosen at its beginning: requests share a `g`."""
     own = vars(g._get_current_object())
     before = own.get(_CHOICE)

@@ -15,10 +15,10 @@ from ..status.recording import Recording
 
 try:
     from flask_debugtoolbar.panels import DebugPanel
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "RedisPoolPanel needs Flask-DebugToolbar: pip install 'redis-pool-ext[flask-debugtoolbar]'"
-    ) from error
+    ) from _error
 
 __all__ = ["RedisPoolPanel"]
 

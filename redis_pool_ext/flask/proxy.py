@@ -5,6 +5,7 @@ from __future__ import annotations
 import redis
 from werkzeug.local import LocalProxy
 
+from ..client import LeasedRedis
 from ..process import client_of, get_redis
 from .on_g import chosen_client
 from .state import find_state_and_g, state_of_current_app
@@ -24,5 +25,6 @@ def _leased_client() -> redis.Redis:
 
 
 # The leased client of the pool "default", or of the one that the view has chosen, as
-# `g.redis`; importable from anywhere.
-current_redis: redis.Redis = LocalProxy(_leased_client)  # type: ignore[assignment]
+# `g.redis`; importable from anywhere. What it stands for it is to type checkers: in a context
+# that is a leased client.
+current_redis: LeasedRedis = LocalProxy(_leased_client)  # type: ignore[assignment]

@@ -17,7 +17,7 @@ from .names import describe
 
 __all__ = ["RedisUnavailable", "register"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 _LOGGED = "redis_pool_ext.logged"  # in the WSGI environment: there is one per request
 
@@ -28,7 +28,7 @@ class RedisUnavailable(ServiceUnavailable):
     def __init__(self, error: RedisPoolError) -> None:
         super().__init__(retry_after=seconds_of(error))
         self.original_exception = error
-        self.__cause__ = error
+        self.__cause__: BaseException | None = error
 
 
 def register(app: Flask) -> None:

@@ -21,7 +21,7 @@ from ..history import follow_samples
 
 __all__ = ["Files", "begin_to_mirror"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 # Seconds between two rounds of writing at least: each pool has a sample once a second.
 _WRITE_EVERY = 0.5

@@ -25,11 +25,11 @@ from .table import BUCKETS, COUNTERS, GAUGES, POOL, TIMES, Metric, Rising
 try:
     from opentelemetry import metrics, trace
     from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "redis_pool_ext.metrics.opentelemetry needs OpenTelemetry's API: "
         "pip install 'redis-pool-ext[opentelemetry]'"
-    ) from error
+    ) from _error
 
 __all__ = ["LONG_WAIT", "instrument", "uninstrument"]
 

@@ -20,11 +20,11 @@ from .table import BUCKETS, COUNTERS, GAUGES, POOL, TIMES, Metric, Rising, Times
 try:
     import prometheus_client.core
     from prometheus_client.utils import floatToGoString
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "redis_pool_ext.metrics.prometheus needs prometheus-client: "
         "pip install 'redis-pool-ext[prometheus]'"
-    ) from error
+    ) from _error
 
 from .files import Files, begin_to_mirror
 

@@ -28,7 +28,7 @@ from .report import process_report
 
 __all__ = ["open_desk", "open_desk_when_serving"]
 
-logger = logging.getLogger("redis_pool_ext")
+logger: logging.Logger = logging.getLogger("redis_pool_ext")
 
 # Seconds for a question to come, and for its answer to be taken; there is one clerk.
 PATIENCE = 1.0

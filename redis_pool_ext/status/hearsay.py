@@ -6,7 +6,7 @@ A readiness probe is open to anybody, and must not be a way to keep a pool's con
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -25,13 +25,13 @@ class Hearsay:
     """The last word about one pool's server: "ok", "unreachable", or "unknown" to begin with."""
 
     def __init__(self) -> None:
-        self.word = "unknown"
+        self.word: str = "unknown"
         self._good_until = 0.0
         # Who pops it asks, and owes it: pop() is one step, so of two only one gets it.
         self._turn = [None]
 
     @contextmanager
-    def asking(self) -> Iterator[bool]:
+    def asking(self) -> Generator[bool, None, None]:
         """Yield whether to ask: not while somebody else does, nor right after.
 
         What the question raises is the server's silence.

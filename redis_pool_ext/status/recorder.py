@@ -9,7 +9,7 @@ still takes its short way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -56,7 +56,7 @@ def stop() -> None:
 
 
 @contextmanager
-def recording() -> Iterator[Recording]:
+def recording() -> Generator[Recording, None, None]:
     """Record what is done in the block: `with recording() as seen: ...`."""
     before = _current.get()
     try:
@@ -82,7 +82,7 @@ def _many(pipeline: Any, _args: tuple[Any, ...]) -> tuple[str, str]:
 
 
 @contextmanager
-def _timed(recording: Recording, name: str, argument: str) -> Iterator[None]:
+def _timed(recording: Recording, name: str, argument: str) -> Generator[None, None, None]:
     command, began = Command(name, argument, 0.0), monotonic()
     _is_inside.set(True)  # only who is not inside comes here
     try:
@@ -129,7 +129,7 @@ def _aheard(original: Any, describe: Describe) -> Any:
 
 
 @contextmanager
-def _noted(recording: Recording, pool: Any) -> Iterator[list[Any]]:
+def _noted(recording: Recording, pool: Any) -> Generator[list[Any], None, None]:
     """Record how long it takes to get the connection that is put into the list, or why none is."""
     began, got, error = monotonic(), list[Any](), None
     try:

@@ -47,7 +47,8 @@ class RedisPoolCache(Operations):
             return self._run(operation, pool, client)
 
     def _run(self, operation: Operation[T], pool: Any, client: Any) -> T:
-        if isinstance(pool, ClusterPool):
+        is_cluster = isinstance(pool, ClusterPool)
+        if is_cluster:
             operation = across_nodes(operation, client.get_primaries())
         return run(operation, client, options_for(pool))
 

@@ -47,6 +47,7 @@ class Operations(BaseCache):
 
     def __init__(self, location: object, params: dict[str, Any]) -> None:
         super().__init__(params)
+        self.alias: str
         self.alias, self._values = read_options(location, params)
 
     def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> float | None:

@@ -61,7 +61,8 @@ class MessagePack:
     def __init__(self) -> None:
         import msgpack  # optional
 
-        self.dumps: Callable[[Any], bytes] = msgpack.packb
+        packb: Any = msgpack.packb
+        self.dumps: Callable[[Any], bytes] = packb
         self.loads: Callable[[bytes], Any] = msgpack.unpackb
 
 

@@ -62,7 +62,7 @@ _FILES = {
 
 @cache
 def _read(name: str) -> bytes:
-    return (files(__package__) / "files" / name).read_bytes()
+    return (files(__name__.rpartition(".")[0]) / "files" / name).read_bytes()
 
 
 @cache

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     """The door: arguments and settings in, an exit status out."""
 
     help = "See the project's Redis pools, and what is wrong with them."
-    requires_system_checks = ()  # it is to work where something else is broken
+    requires_system_checks: tuple[str, ...] = ()  # it is to work where something else is broken
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the sub-commands."""

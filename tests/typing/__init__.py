@@ -1,0 +1,1 @@
+"""Files that type checkers read, and nobody runs: `tox -e types`."""
