@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import weakref
@@ -62,10 +63,10 @@ if not all(find_spec(library) for library in STACK):
 # measure how threads share the interpreter.
 ALONE = (
     "runtimes/",
-    "aio/test_loops.py",
+    "aio/loops/test_fork.py",
+    "express/test_fork.py",
     "metrics/test_multiprocess.py",
     "sentinel/test_fork.py",
-    "test_express.py",
     "test_fairness.py",
     "test_fork.py",
     "test_forks.py",
@@ -74,10 +75,39 @@ ALONE = (
 TESTS = Path(__file__).parent
 
 
+def is_alone(path: Path) -> bool:
+    """Tell whether the tests of a file need a process to themselves."""
+    return path.relative_to(TESTS).as_posix().startswith(ALONE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file whose tests would all be deselected: a small process forks more quickly."""
+    if collection_path.suffix != ".py":
+        return None
+    which, alone = config.option.markexpr, is_alone(collection_path)
+    if which == "alone" and not alone:
+        return "mark.alone" not in collection_path.read_text() or None
+    return (which == "not alone" and alone) or None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return what `-n auto` is: half as many again as there are cores, for most tests wait."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, cores * 3 // 2)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(TESTS).as_posix().startswith(ALONE):
+        if is_alone(item.path):
             item.add_marker("alone")
+
+
+def pytest_collection_finish() -> None:
+    """Let tests that collect garbage look at their own only, and not at the suite each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ import redis
 
 from redis_pool_ext import RedisPool, housekeeper
 
+from .support.forks import in_child
 from .support.stub import StubConnection
 from .support.threads import wait_until
-from .test_fork import in_child
 
 OFTEN = 0.005  # seconds between two rounds
 

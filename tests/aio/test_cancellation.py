@@ -15,6 +15,7 @@ import redis.asyncio
 
 from redis_pool_ext import AsyncRedisPool, LeaseError
 
+from ..support.protocols import PROTOCOLS
 from ..support.proxy import FaultyProxy
 from .cancels import When, cancel_everywhere
 from .tasks import start, wait_until
@@ -23,7 +24,6 @@ IS_LONG = bool(os.environ.get("REDIS_POOL_EXT_LONG"))
 SEED = int(os.environ.get("REDIS_POOL_EXT_SEED", "1"))
 
 WHEN = pytest.mark.parametrize("when", When, ids=lambda when: when.value)
-PROTOCOLS = pytest.mark.parametrize("protocol", [2, 3])
 
 Client = redis.asyncio.Redis
 

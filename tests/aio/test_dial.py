@@ -20,13 +20,12 @@ from redis_pool_ext.embedded import EmbeddedRedis
 
 from ..support.certificates import authority_file, paper
 from ..support.forks import open_sockets
+from ..support.protocols import PROTOCOLS
 from ..support.proxy import RESET_ON_CLOSE, FaultyProxy, Then
 from ..support.tls import TLSFront, context_of
 from .cancels import When, cancel_everywhere
 from .scene import ask, make, serving
 from .tasks import start, wait_until
-
-PROTOCOLS = pytest.mark.parametrize("protocol", [2, 3])
 
 
 def names(monkeypatch, **addresses: list[str]) -> None:

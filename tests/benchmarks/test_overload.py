@@ -92,8 +92,9 @@ def test_paper_that_differs_in_one_figure_is_off_by_that():
     assert row.values["off by"] == pytest.approx(50.0)
 
 
-def test_disciplines_yield_rows_and_curves():
+def test_disciplines_yield_rows_and_curves(monkeypatch):
     """All disciplines at each load, and in a storm; a quick run has one of these."""
+    monkeypatch.setattr(disciplines, "SHOWN", (1.0, 4.0))
     result = disciplines.measure(LITTLE)
 
     names = [each.name for each in disciplines.DISCIPLINES]
@@ -116,8 +117,9 @@ def test_clients_that_are_served_alike_are_served_fairly():
     assert disciplines._fairness(requests, 4)["jain"] == 0.5
 
 
-def test_fleet_yields_rows_for_loads_and_for_an_outage():
+def test_fleet_yields_rows_for_loads_and_for_an_outage(monkeypatch):
     """With what the rule says beside what was found."""
+    monkeypatch.setattr(fleet, "SECONDS", 0.5)
     result = fleet.measure(LITTLE)
 
     loaded, returned = result.rows[0], result.rows[-1]

@@ -70,10 +70,10 @@ class TestClock:
         assert random.getstate() == before
 
 
-@pytest.mark.parametrize("storm", STORMS, ids=of_name)
 @pytest.mark.parametrize("discipline", [*OURS, THEIRS], ids=of_name)
-def test_same_seed_repeats_to_the_last_digit(discipline, storm):
-    """And another one does not."""
+def test_same_seed_repeats_to_the_last_digit(discipline):
+    """And another one does not; in a storm with all that is left to chance."""
+    [storm] = [each for each in STORMS if each.trouble and each.retry]
     first, second, other = (simulate(storm, discipline, seed).all for seed in (1, 1, 2))
 
     assert first == second != other
@@ -257,7 +257,7 @@ class TestFleet:
     @pytest.mark.parametrize("connections", [1, 4])
     def test_server_makes_wait_as_many_as_there_are_connections(self, connections):
         """Whatever the pools refuse, who has a connection stands in the server's queue."""
-        outcome, waits = Fleet(50, connections).run(4.0, 0.6, seed=1)
+        outcome, waits = Fleet(50, connections).run(4.0, 0.3, seed=1)
         longest = 50 * connections * COMMAND
 
         assert sorted(waits)[len(waits) // 2] == pytest.approx(longest, rel=0.05)
@@ -272,7 +272,7 @@ class TestFleet:
     def test_more_dials_at_a_time_bring_them_back_later(self):
         """Where handshakes are dear, each dial too many delays somebody's first."""
         after = [
-            Return(200, 20.0, outage=0.5, handshake=0.005, max_connecting=dials).run(8.0, seed=1)
+            Return(50, 20.0, outage=0.5, handshake=0.02, max_connecting=dials).run(8.0, seed=1)
             for dials in (1, 8)
         ]
 

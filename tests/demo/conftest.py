@@ -6,10 +6,13 @@ say what to install.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
+
+from redis_pool_ext.demo.interrupts import SIGNALS
 
 from .process import DemoProcess
 
@@ -31,3 +34,12 @@ def finished(
     with DemoProcess(folder, "demo", "--once", "--framework", framework) as demo:
         demo.ends()
         yield demo
+
+
+@pytest.fixture
+def _handlers() -> Iterator[None]:
+    """Put the signals back as they were."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from redis_pool_ext.demo.interrupts import SIGNALS, Interrupts
 
-
-@pytest.fixture(autouse=True)
-def _handlers() -> Iterator[None]:
-    """Put the signals back as they were."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("_handlers")
 
 
 @pytest.mark.parametrize("number", SIGNALS)

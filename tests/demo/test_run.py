@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,14 +14,7 @@ from redis_pool_ext.demo.failure import DemoError
 from redis_pool_ext.demo.interrupts import SIGNALS
 from redis_pool_ext.demo.run import Options, run
 
-
-@pytest.fixture(autouse=True)
-def _handlers() -> Iterator[None]:
-    """Put the signals back as they were."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("_handlers")
 
 
 @pytest.fixture

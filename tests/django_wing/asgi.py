@@ -13,6 +13,8 @@ from redis import Redis
 
 from redis_pool_ext import get_async_pool
 
+from .waits import PATIENCE, TIMEOUT
+
 Message = dict[str, Any]
 
 OURS = "redis_pool_ext.django.middleware.RedisPoolMiddleware"
@@ -73,12 +75,20 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def all_held() -> AsyncIterator[AsyncExitStack]:
-    """Hold both connections of the running loop's pool; closing the stack frees them."""
+    """Hold both connections of the running loop's pool, and let others wait for `TIMEOUT` only.
+
+    Closing the stack frees them.
+    """
+    pool = get_async_pool()
     async with AsyncExitStack() as stack:
         for _ in range(2):
-            client = await stack.enter_async_context(get_async_pool().lease())
+            client = await stack.enter_async_context(pool.lease())
             await client.ping()
-        yield stack
+        pool.timeout = TIMEOUT
+        try:
+            yield stack
+        finally:
+            pool.timeout = PATIENCE
 
 
 def is_blocked(admin: Redis) -> bool:

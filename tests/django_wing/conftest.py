@@ -22,12 +22,15 @@ from redis_pool_ext.testing import exhausted_pool
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_wing.project.settings"
 django.setup()
 
-from . import kinds  # noqa: E402  after django.setup()
+from ..support.asked import asked  # noqa: E402  after django.setup()
+from . import kinds  # noqa: E402
 from .asgi import OURS  # noqa: E402
 from .project.views import Stage  # noqa: E402
+from .waits import PATIENCE, TIMEOUT  # noqa: E402
+
+__all__ = ["TIMEOUT", "asked"]
 
 NAME = "django-wing"
-TIMEOUT = 0.2
 
 Serve = Callable[[Any], None]
 Full = Callable[[], AbstractContextManager[ExitStack]]
@@ -40,7 +43,7 @@ def pool(settings: Any, url: str) -> RedisPool:
         "default": {
             "URL": url,
             "MAX_CONNECTIONS": 2,
-            "TIMEOUT": TIMEOUT,
+            "TIMEOUT": PATIENCE,
             "OPTIONS": {"client_name": NAME},
         }
     }
@@ -54,12 +57,15 @@ def _empty_stage() -> None:
 
 @pytest.fixture
 def full(pool: RedisPool) -> Full:
-    """A context in which somebody else holds both connections; closing it frees them."""
+    """A context in which somebody else holds both connections, and others wait for `TIMEOUT` only.
+
+    Closing what it yields frees them.
+    """
 
     @contextmanager
     def hold_all() -> Iterator[ExitStack]:
         with ExitStack() as stack:
-            stack.enter_context(exhausted_pool(timeout=None))
+            stack.enter_context(exhausted_pool(timeout=TIMEOUT))
             yield stack
 
     return hold_all
@@ -119,17 +125,3 @@ def down(settings: Any, nobody_there: str, pool: RedisPool) -> None:
     """A project whose server is not there."""
     entry = {"URL": nobody_there, "TIMEOUT": 5}
     settings.REDIS_POOLS = {"default": entry, "reports": entry}
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The priorities of those who ask pools of threads for a connection."""
-    asked: list[Any] = []
-    own = RedisPool.get_connection
-
-    def get_connection(self: RedisPool, *args: Any, **options: Any) -> Any:
-        asked.append(options["priority"])
-        return own(self, *args, **options)
-
-    monkeypatch.setattr(RedisPool, "get_connection", get_connection)
-    return asked

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +12,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
 from redis_pool_ext import RedisPool, get_pool, status
 
+from ..support.served import get, running
 from .project.urls_held import Stage
 
 
@@ -35,23 +34,8 @@ def port(pool: RedisPool) -> Iterator[int]:
     """Where the project is served, a thread per request."""
     server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)
     server.set_app(WSGIHandler())
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join(20)
-        server.server_close()
-
-
-def get(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    finally:
-        connection.close()
+    with running(server) as port:
+        yield port
 
 
 REPORT = "/reports/{}/"
@@ -67,11 +51,11 @@ def test_exhausted_pool_is_told_with_the_view_that_holds_it(
     with ThreadPoolExecutor(2) as threads:
         views = [threads.submit(get, port, REPORT.format(number)) for number in (7, 8)]
         Stage.arrived.wait(20)
-        statuses = [get(port, "/hits/") for _ in range(3)]
+        statuses = [get(port, "/hits/")[0] for _ in range(3)]
         pool.history.keep_house()
         holders, pools = pool.holders(), status.process_report()["pools"]
         Stage.go.set()
-        assert [view.result() for view in views] == [200, 200]
+        assert [view.result()[0] for view in views] == [200, 200]
 
     assert statuses == [503] * 3
     [report] = [each for each in pools if each["holders"]]  # others wait to be collected

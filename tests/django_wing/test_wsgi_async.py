@@ -17,10 +17,10 @@ from .asgi import (
     OURS,
     SYNC_ONLY,
 )
-from .conftest import TIMEOUT
 from .project.views import Stage
+from .waits import PATIENCE
 
-CALLS = 1000
+CALLS = 300
 MAX_CONNECTIONS = 2
 
 
@@ -79,7 +79,7 @@ def test_both_doors_are_one_connection_in_each_loop_of_a_request(
     client: Client, settings: Any, url: str
 ) -> None:
     """request.aredis and get_async_redis() agree, also in the second loop, and the third."""
-    settings.REDIS_POOLS = {"default": {"URL": url, "MAX_CONNECTIONS": 1, "TIMEOUT": TIMEOUT}}
+    settings.REDIS_POOLS = {"default": {"URL": url, "MAX_CONNECTIONS": 1, "TIMEOUT": PATIENCE}}
     ids = client.get("/aredis/from_sync_by_both_doors/").json()["ids"]
     assert [a == b for a, b in ids] == [True, True, True]
 
@@ -110,7 +110,7 @@ def test_server_down_under_wsgi_answers_503(
     client: Client, settings: Any, nobody_there: str
 ) -> None:
     """An async view there gets the same answer as a sync one."""
-    settings.REDIS_POOLS = {"default": {"URL": nobody_there, "TIMEOUT": TIMEOUT}}
+    settings.REDIS_POOLS = {"default": {"URL": nobody_there, "TIMEOUT": PATIENCE}}
     response = client.get("/aredis/hits/")
     assert response.status_code == 503
     assert int(response["Retry-After"]) >= 1

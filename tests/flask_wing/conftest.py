@@ -11,8 +11,11 @@ from flask.testing import FlaskClient
 
 from redis_pool_ext import RedisPool
 
+from ..support.asked import asked
 from . import kinds
 from .support import make_app, pool_of
+
+__all__ = ["asked"]
 
 
 @pytest.fixture

@@ -11,11 +11,14 @@ from typing import Any
 import redis
 from flask import Flask
 from flask.sessions import SessionInterface, SessionMixin
+from werkzeug.serving import make_server
 from werkzeug.wsgi import ClosingIterator
 
 from redis_pool_ext import RedisPool, get_redis
 from redis_pool_ext.flask import FlaskRedisPool
 from redis_pool_ext.testing import Block, exhausted_pool
+
+from ..support.served import running
 
 TIMEOUT = 0.1  # of an exhausted pool; others wait long enough for a slow machine's dial
 
@@ -98,3 +101,10 @@ class RedisSessions(SessionInterface):
         if session:
             get_redis().set(f"session:{session.sid}", json.dumps(session))
             response.set_cookie("sid", session.sid)
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[int]:
+    """Serve `app`, a thread per request; yields the port."""
+    with running(make_server("127.0.0.1", 0, app, threaded=True)) as port:
+        yield port

@@ -11,8 +11,8 @@ from redis_pool_ext import status
 from redis_pool_ext.flask import current_redis
 from redis_pool_ext.flask.names import RequestName
 
-from .support import TIMEOUT, make_app, pool_of
-from .test_server import get, serving
+from ..support.served import get
+from .support import TIMEOUT, make_app, pool_of, serving
 
 KIND = "GET /reports/<int:number> (report)"
 

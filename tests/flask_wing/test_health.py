@@ -12,8 +12,8 @@ from redis_pool_ext import ConfigError
 from redis_pool_ext.flask.health import blueprint
 from tests.support.threads import wait_until
 
-from .support import RedisSessions, all_held, make_app, pool_of, redis_pool
-from .test_server import get, serving
+from ..support.served import get
+from .support import RedisSessions, all_held, make_app, pool_of, redis_pool, serving
 
 
 @pytest.fixture

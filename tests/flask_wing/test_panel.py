@@ -16,8 +16,8 @@ from redis_pool_ext.flask import current_redis
 from redis_pool_ext.status import recorder
 from tests.support.pages import DOCS, ROOT, block_with, load
 
-from .support import make_app
-from .test_server import get, serving
+from ..support.served import get
+from .support import make_app, serving
 
 toolbar = pytest.importorskip("flask_debugtoolbar")
 

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 from flask import Flask, Response, g
-from werkzeug.serving import make_server
 
 from redis_pool_ext.flask import current_redis
 
-from .support import TIMEOUT, all_held, announce_close, make_app, named, pool_of
-
-
-@contextmanager
-def serving(app: Flask) -> Iterator[int]:
-    """Serve `app`, a thread per request; yields the port."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join(20)
-        server.server_close()
-
-
-def get(port: int, path: str) -> tuple[int, str]:
-    """Ask the server; return status and body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read().decode()
-    finally:
-        connection.close()
+from ..support.served import get
+from .support import TIMEOUT, all_held, announce_close, make_app, named, pool_of, serving
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ from redis_pool_ext import LeaseError, RedisPool, RedisPoolError
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.priority import Priority
 
+from ..support.forks import in_child
 from ..support.threads import wait_until
-from ..test_fork import in_child
 from .model import Idle, Model
 from .scheduler import Strike
 from .watch import ENDS, CountedConnection, ended

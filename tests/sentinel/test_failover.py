@@ -12,6 +12,7 @@ import redis
 from redis_pool_ext import PoolUnavailableError
 from redis_pool_ext.errors import LeaseStateLostError
 
+from ..support.clock import Metronome
 from ..support.threads import wait_until
 from .constellation import SERVICE, Constellation, replicate
 from .load import Load
@@ -51,7 +52,7 @@ def test_failover_under_load_is_over_in_time_and_loses_nothing(
 ):
     """Each writer writes again within a second of +switch-master; each bound holds meanwhile."""
     settings = {"max_connections": 8, "timeout": TIMEOUT, "socket_timeout": SOCKET_TIMEOUT}
-    with side(breakable.url, **settings) as pools, Load(pools) as load:
+    with Metronome() as metronome, side(breakable.url, **settings) as pools, Load(pools) as load:
         is_one_lost = fail_over is by_loss_of_a_machine
         switch = breakable.watch_for_switch(*breakable.sentinels[is_one_lost:])
         fail_over(breakable)
@@ -59,17 +60,19 @@ def test_failover_under_load_is_over_in_time_and_loses_nothing(
         new = breakable.at(switched.port)
         wait_until(lambda: load.acknowledged_by_each(30, since=switched.last, port=new.port))
 
+    late = metronome.lateness()  # on a busy machine; next to nothing on another
+
     # A Sentinel that is told of a failover by others still names the old master, who goes on.
     moment = switched.last if fail_over is by_command else switched.first
     back = load.back_after(moment, new.port)
     kinds = {kind.__name__: number for kind, number in load.errors.items()}
     # Shown by `pytest -rP`, for the figures that the documentation tells.
     print(f"writes again {back:.3f} s after +switch-master, longest command {load.longest:.3f} s,")
-    print(f"{len(load.commands)} commands, errors: {kinds}")
-    assert back <= BACK_WITHIN
+    print(f"{len(load.commands)} commands, errors: {kinds}; the machine was {late:.3f} s late")
+    assert back <= BACK_WITHIN + late
     assert load.lost_by(new) == set()
     assert load.mixed_up == []
-    assert load.longest <= TIMEOUT + ALLOWANCE + SOCKET_TIMEOUT
+    assert load.longest <= TIMEOUT + ALLOWANCE + SOCKET_TIMEOUT + late
     assert set(load.errors) <= EXPECTED
 
 
