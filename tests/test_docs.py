@@ -1,17 +1,13 @@
-"""What the documentation says of the settings is so, and its code runs."""
+"""The code of pages that have no file of tests of their own runs."""
 
 from __future__ import annotations
 
-import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from redis_pool_ext import RedisPool
-from redis_pool_ext.rules import POOL_RULES
 
 from .support.pages import (
     DOCS,
@@ -27,27 +23,8 @@ from .support.pages import (
 )
 
 LIFE = DOCS / "life-of-a-connection.md"
-SETTING = re.compile(r"^### `([A-Z_]+)`: ([^\n]+)\n\n(.*?)(?=\n#|\Z)", re.MULTILINE | re.DOTALL)
-SETTINGS = {name.lower(): (kind, text) for name, kind, text in SETTING.findall(LIFE.read_text())}
 
 ASYNCIO = DOCS / "asyncio.md"
-
-
-def test_page_has_every_setting_and_no_other():
-    """One heading each."""
-    assert SETTINGS.keys() == POOL_RULES.keys()
-
-
-@pytest.mark.parametrize("name", POOL_RULES)
-def test_setting_is_told_with_type_default_and_reason(name):
-    """The default is the constructor's, and the type allows for it."""
-    kind, text = SETTINGS[name]
-    default = inspect.signature(RedisPool.__init__).parameters[name].default
-    shown = f'`"{default}"`' if isinstance(default, str) else str(default)
-
-    assert re.search(rf"Default: {re.escape(shown)}[.,]", text), text
-    assert type(default).__name__ in kind or (default is None and "None" in kind)
-    assert len(text.partition("Default: ")[2]) > 60  # and why
 
 
 def test_code_runs(url):

@@ -7,8 +7,6 @@ from importlib.util import find_spec
 
 import pytest
 
-from redis_pool_ext import configure, get_redis, lease_scope
-
 from .support.pages import README, ROOT, block_with, blocks, project, run
 
 
@@ -22,11 +20,6 @@ def test_pool_as_redis_py_pool_runs(url):
     block = block_with(README, "# any library that takes a pool")
 
     assert run(block, url).strip() == block.strip().rpartition("# ")[2]
-
-
-def test_coroutines_run(url):
-    """The few lines of asyncio are a program."""
-    assert run(block_with(README, "asyncio.run"), url).split() == ["1", "2"]
 
 
 @pytest.mark.skipif(find_spec("flask") is None, reason="without a framework")
@@ -76,22 +69,6 @@ def index(request):
     assert said.splitlines()[-1] == "value 1"
 
 
-@pytest.mark.skipif(find_spec("django") is None, reason="without a framework")
-@pytest.mark.parametrize(
-    ("view", "without_redis"), [("login", 503), ("report", 503), ("home", 200)]
-)
-def test_views_say_what_they_need(url: str, view: str, without_redis: int):
-    """With a Redis that is new all of them answer; without it only the one that can do without."""
-    settings = block_with(README, "# settings.py")
-    views = f"{block_with(README, 'redis_optional')}\nindex = {view}\n"
-    ask = "print(Client(raise_request_exception=False).get('/').status_code)"
-
-    with_redis = run(project(settings, views, ask), url)
-    quiet = "import logging; logging.disable(logging.CRITICAL)\n"  # it says what it met
-    nobody = run(project(settings, views, quiet + ask), "redis://localhost:1")
-    assert (with_redis.split()[-1], nobody.split()[-1]) == ("200", str(without_redis))
-
-
 def test_503_body_is_the_real_one():
     """What the README shows is what `http.answer` writes."""
     from redis_pool_ext.errors import PoolExhaustedError
@@ -109,16 +86,3 @@ def test_first_screen_shows_both_command_lines():
     assert "pip install -e '.[demo]' && python -m redis_pool_ext demo" in first_screen
     assert "\npip install tox && tox\n" in first_screen
     assert "\npip install tox && tox\n" in (ROOT / ".ci" / "run").read_text()
-
-
-def test_what_can_be_seen_runs(url, capsys):
-    """Numbers, holders and advice; the comments show the form of each."""
-    configure({"default": url})
-    with lease_scope("a job"):
-        get_redis().get("k")
-        exec(block_with(README, "pool.advice()"), {})
-
-    numbers, holders, advice = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"in_use=1 idle=\d waiting=0 max=16", numbers)
-    assert "a job" in holders
-    assert advice.startswith("too little to tell")

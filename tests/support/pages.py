@@ -11,6 +11,8 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
+# All that people read.
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("example_*/*.md"), *DOCS.rglob("*.md")])
 
 SHOWN = "redis://localhost:6379/0"  # where the pages say that the server is
 

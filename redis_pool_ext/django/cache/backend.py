@@ -235,7 +235,7 @@ class RedisPoolCache(Operations):
         return lock
 
     def delete_pattern(self, pattern: str, version: Any = None, itersize: int | None = None) -> int:
-        """Delete the keys that match a glob, as in "user:*"; return how many there were."""
+        """Delete the keys that match a glob, as in `user:*`; return how many there were."""
         return self._do(self._delete_all(pattern_for(self, pattern, version), itersize))
 
     async def adelete_pattern(
