@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -414,8 +415,17 @@ def test_no_method_of_djangos_sends_a_coroutine_to_a_thread() -> None:
     """Those that are inherited are made of ours."""
     for name, method in vars(BaseCache).items():
         if name.startswith("a") and inspect.iscoroutinefunction(method):
-            ours = getattr(RedisPoolCache, name)
-            assert "sync_to_async" not in inspect.getsource(ours), name
+            assert "sync_to_async" not in what_runs(name), name
+
+
+def what_runs(name: str) -> str:
+    """Return the source of a method of ours, without what Django 6.1 has for overridden twins."""
+    twin = name[1:]
+    source = inspect.getsource(getattr(RedisPoolCache, name))
+    if getattr(RedisPoolCache, twin) is getattr(BaseCache, twin):
+        begin = f"        if self.{twin}.__func__ is not BaseCache.{twin}:\n"
+        source = re.sub(re.escape(begin) + r"(?: {12}.*\n)+", "", source)
+    return source
 
 
 @pytest.mark.parametrize("length", [200, 247, 248, 300])
