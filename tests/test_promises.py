@@ -15,7 +15,6 @@ from redis_pool_ext import (
     PoolUnavailableError,
     RedisPool,
     circuit,
-    lease,
     outcomes,
     resolver,
 )
@@ -23,6 +22,7 @@ from redis_pool_ext.config import PoolConfig
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.embedded import EmbeddedRedis
 
+from .support.leases import look_after
 from .support.proxy import FaultyProxy
 from .support.strikes import strike_everywhere
 from .support.stub import StubConnection
@@ -196,11 +196,11 @@ class TestLease:
             client.ping()
 
             def scenario():
-                monkeypatch.setattr(lease, "LOOK_IN_LEASE_AFTER", -1)
+                look_after(-1, monkeypatch)
                 client.ping()
 
             for where in strike_everywhere(scenario):
-                monkeypatch.setattr(lease, "LOOK_IN_LEASE_AFTER", 60)
+                look_after(60, monkeypatch)
                 assert client.echo("mine") == b"mine", where
 
     @pytest.mark.parametrize("step", ["Deadline", "open"])

@@ -11,10 +11,10 @@ import pytest
 from django.test import AsyncClient, Client
 
 from redis_pool_ext import AsyncRedisPool, RedisPoolError, get_async_pool, get_pool
-from redis_pool_ext.aio import lease
 from redis_pool_ext.circuit import FAILURES_TO_OPEN
 from redis_pool_ext.observing import Observer, add_observer, remove_observer
 
+from ..support.leases import look_after
 from ..support.outages import (
     GROWN_AFTER,
     LONGEST_PAUSE,
@@ -164,7 +164,7 @@ class TestCircuitOfCoroutines(OutageCase):
             assert dialled == [pool.stats().create_failures]
             assert pool.stats().in_use == 0
 
-        monkeypatch.setattr(lease, "LOOK_IN_LEASE_AFTER", 0.0)  # as if the view had paused
+        look_after(0.0, monkeypatch)  # as if the view had paused
         urls_outage.abetween.append(go_down)
         asyncio.run(main())
 

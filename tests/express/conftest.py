@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from redis_pool_ext import lease
-
+from ..support.leases import look_after
 from .ways import _STEPS
 
 
@@ -36,4 +35,4 @@ def steps(monkeypatch) -> Counter[str]:
 @pytest.fixture
 def _no_pause(monkeypatch):
     """Let no pause be a long one, however busy the machine is."""
-    monkeypatch.setattr(lease, "LOOK_IN_LEASE_AFTER", math.inf)
+    look_after(math.inf, monkeypatch)
