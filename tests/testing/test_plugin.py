@@ -198,7 +198,9 @@ def test_wrong_setting_is_refused_at_once(run):
         ("", "*a marker redis_pools needs a mode*"),
         ('"fake", alias="a"', "*a marker redis_pools needs a mode*"),
         ('"fake", 3', "*fake_pools(): 3 is neither the name of a pool nor a mapping*"),
-        ('"off", "default"', "*'off' has 1 arguments more than it takes*"),
+        ('"off", "default"', "*'off' takes no arguments, and has 1*"),
+        ('"real", "redis://a", "b"', "*'real' takes one argument, and has 2*"),
+        ('"redis://:pw@a/0", "b"', "*'redis://*@a/0' takes no arguments, and has 1*"),
     ],
 )
 def test_wrong_marker_fails_its_test(run, arguments: str, said: str):
