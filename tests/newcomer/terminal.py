@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 from ..support.pages import ROOT
 from ..support.threads import wait_until
@@ -23,6 +24,7 @@ FILE = re.compile(r"(?:# |<!-- )(at the end of |in place of (\w+) in )?(\S+?)(?:
 INSTALLING = ("python3 -m venv", ". venv/bin/activate", "pip install")
 SERVING = ("python manage.py runserver", "flask run")
 SLOW = "/slow/\n"
+PATIENCE = 5.0  # seconds; a reloader looks once in a second
 
 
 class Newcomer:
@@ -36,6 +38,8 @@ class Newcomer:
         self.blocks = BLOCK.findall(page.read_text())
         self.folder, self.log = folder, folder / "log"
         self._ports = ports
+        self._written = folder
+        self._said_before = 0  # characters in the log as that was written
         self._started: list[subprocess.Popen[str]] = []
         self._servers: list[subprocess.Popen[str]] = []
         self.environment = {
@@ -61,6 +65,7 @@ class Newcomer:
                 self._write(text)
                 yield "written", ""
             elif text.startswith(SERVING):
+                self._said_before = 0
                 with open(self.log, "wb") as log:
                     self._servers.append(self._start(text, log))
             elif text.startswith("curl"):
@@ -135,10 +140,26 @@ class Newcomer:
         if setting:
             before = re.sub(rf"^{setting} = .*\Z", "", before, flags=re.DOTALL | re.MULTILINE)
         file.write_text(before + content)
+        self._written, self._said_before = file, len(self._said())
 
-    def says(self, words: str, times: int = 1) -> None:
-        """Wait until the server has said so, that often."""
-        wait_until(lambda: self.log.read_text().count(words) >= times, 20)
+    def says(self, words: str) -> None:
+        """Wait until the server has said so, with all that was written by now.
+
+        A reloader that has only begun may miss a file; then one saves it once more.
+        """
+        saved = monotonic()
+
+        def is_said() -> bool:
+            nonlocal saved
+            if monotonic() - saved > PATIENCE:
+                self._written.touch()
+                saved = monotonic()
+            return words in self._said()[self._said_before :]
+
+        wait_until(is_said, 40)
+
+    def _said(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
 
 
 def is_shown(shown: str, said: str) -> bool:

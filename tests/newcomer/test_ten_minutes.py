@@ -45,21 +45,17 @@ def test_whoever_follows_the_page_sees_what_it_shows(
     page, port, up = PAGES[framework]
     ports = {str(port): free_port(), str(REDIS): free_port()}
     newcomer = Newcomer(page, tmp_path_factory.mktemp("n"), ports)
-    seen, starts, has_changed = "", 0, False
+    seen = ""
     with newcomer.serving(), redis.Redis(port=ports[str(REDIS)]) as admin:
         try:
             for kind, text in newcomer.go_on():
-                if kind == "written":
-                    has_changed = True
-                elif kind == "asks":  # the server has to be up, with all that was written
-                    starts += has_changed
-                    has_changed = False
-                    newcomer.says(up, starts)
+                if kind == "asks":
+                    newcomer.says(up)
                 elif kind == "waits":
                     wait_until(lambda: is_blocked(admin), 20)
                 elif kind == "said":
                     seen += text
-                else:
+                elif kind == "shown":
                     said = newcomer.log.read_text() if "held by:" in text else seen
                     assert is_shown(text, said), f"the page shows:\n{text}\nseen was:\n{said}"
                     seen = ""

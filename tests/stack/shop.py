@@ -134,25 +134,28 @@ def monitored(admin: redis.Redis) -> Iterator[list[tuple[str, str]]]:
 class Watch:
     """Asks the server again and again who is connected, from a connection that does not count.
 
-    `peak` is the largest number of others at once, `names` those by their client name.
+    `peak` is the largest number of others at once, `names` those by their client name. Whoever
+    was there before is somebody else's.
     """
 
     def __init__(self, admin: redis.Redis) -> None:
         self._admin = admin
-        self._me = str(admin.client_id())
+        self._before: set[str] = set()
         self._is_over = threading.Event()
         self.looks = self.peak = 0
         self.names: dict[str, int] = {}
 
     def _look(self) -> None:
         while not self._is_over.is_set():
-            others = [one["name"] for one in self._admin.client_list() if one["id"] != self._me]
+            clients = self._admin.client_list()
+            others = [one["name"] for one in clients if one["id"] not in self._before]
             self.looks += 1
             self.peak = max(self.peak, len(others))
             for name in set(others):
                 self.names[name] = max(self.names.get(name, 0), others.count(name))
 
     def __enter__(self) -> Watch:
+        self._before = {one["id"] for one in self._admin.client_list()}
         self._thread = spawn(self._look)
         return self
 

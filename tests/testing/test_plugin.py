@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from configparser import ConfigParser
 from importlib import import_module
 from importlib.util import find_spec
@@ -34,7 +35,10 @@ def run(pytester):
         pytester.makeini(ini if setting is None else f"{ini}redis_pools = {setting}\n")
         pytester.makepyfile(tests)
         runs = pytester.runpytest_subprocess if apart else pytester.runpytest_inprocess
-        return runs("-p", PLUGIN, "-p", "no:cacheprovider", *arguments)
+        with warnings.catch_warnings():
+            # The run around this one has it from its entry point, and takes warnings for errors.
+            warnings.simplefilter("ignore", pytest.PytestAssertRewriteWarning)
+            return runs("-p", PLUGIN, "-p", "no:cacheprovider", *arguments)
 
     return run
 
