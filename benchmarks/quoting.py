@@ -1,7 +1,12 @@
 """Figures that pages quote: a run of everything writes them there, and nobody by hand.
 
 A table stands behind a comment that names its section in `results/table.md`. Which rows and
-columns it has is the page's choice; each cell is the median: `<!-- table.md: Contention -->`.
+columns it has is the page's choice; each cell is the median:
+
+- `<!-- table.md: Contention -->`: rows of one group, whose name is the heading of the first column;
+- `<!-- table.md, by group: Overload -->`: rows of several. The first column names the group, where
+  it is another one than in the row above; the second names the row.
+
 The summary, in the README, stands between two comments, and is taken whole.
 """
 
@@ -15,7 +20,11 @@ __all__ = ["quotes", "requoted", "write"]
 
 ROOT = Path(__file__).parent.parent
 
-_QUOTE = re.compile(r"^(<!-- table\.md: (.+?) -->\n)((?:\|.*\n)+)", re.MULTILINE)
+_QUOTE = re.compile(
+    r"^(?P<comment><!-- table\.md(?P<by_group>, by group)?: (?P<title>.+?) -->\n)"
+    r"(?P<lines>(?:\|.*\n)+)",
+    re.MULTILINE,
+)
 _SUMMARY = re.compile(
     r"(^<!-- benchmarks/results/summary\.md -->\n).*?(^<!-- end -->$)", re.MULTILINE | re.DOTALL
 )
@@ -24,7 +33,7 @@ _Table = list[list[str]]
 
 def quotes(text: str) -> list[str]:
     """Return the sections that a page quotes, in its order."""
-    return [title for _, title, _ in _QUOTE.findall(text)]
+    return [found["title"] for found in _QUOTE.finditer(text)]
 
 
 def requoted(text: str, results: Path) -> str:
@@ -34,7 +43,7 @@ def requoted(text: str, results: Path) -> str:
     """
     table = (results / "table.md").read_text()
     summary = (results / "summary.md").read_text()
-    text = _QUOTE.sub(lambda found: found[1] + _quote(found[3], _section(table, found[2])), text)
+    text = _QUOTE.sub(lambda found: _filled(found, _section(table, found["title"])), text)
     return _SUMMARY.sub(lambda found: found[1] + summary + found[2], text)
 
 
@@ -56,11 +65,16 @@ def _section(table: str, title: str) -> list[_Table]:
     return [_cells(lines) for lines in re.findall(r"(?:^\|.*\n)+", found[0], re.MULTILINE)]
 
 
-def _quote(lines: str, tables: list[_Table]) -> str:
-    head, rule, *rows = _cells(lines)
-    figures = [[row[0], *(_median(tables, head[0], row[0], name) for name in head[1:])]
-               for row in rows]  # fmt: skip
-    return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *figures))
+def _filled(found: re.Match[str], tables: list[_Table]) -> str:
+    """Return a quote, comment and all, with the figures of these tables."""
+    head, rule, *rows = _cells(found["lines"])
+    names = 2 if found["by_group"] else 1  # columns that are no figures
+    group = head[0]
+    for row in rows:
+        if found["by_group"]:
+            group = row[0] or group
+        row[names:] = [_median(tables, group, row[names - 1], column) for column in head[names:]]
+    return found["comment"] + "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *rows))
 
 
 def _median(tables: list[_Table], group: str, name: str, column: str) -> str:

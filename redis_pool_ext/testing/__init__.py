@@ -1,7 +1,7 @@
 """The testing kit: pools of a test's own, faults on demand, and what a request may not do.
 
 Each of these is a context manager and a decorator, for functions and coroutine functions. The
-plugin for pytest, `redis_pool_ext.testing.plugin`, has fixtures of the same names.
+plugin for pytest, `redis_pool_ext_pytest`, has fixtures of the same names.
 """
 
 from .blocks import Block

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from ..base import PoolBase, all_pools, on_new_pool
 from ..problems import ConfigError, Problem, shown
@@ -26,10 +27,17 @@ def each_pool(alias: str, act: Callable[[PoolBase], None], fault: str) -> Iterat
     """
     _require_one_server(alias, fault)
     met: list[PoolBase] = []
+    meeting = Lock()  # `met`: one may be made in a thread just as this one looks for all of them
+
+    def is_new(pool: PoolBase) -> bool:
+        with meeting:
+            if any(pool is other for other in met):
+                return False
+            met.append(pool)
+            return True
 
     def welcome(pool: PoolBase) -> None:
-        if pool.alias == alias and all(pool is not other for other in met):
-            met.append(pool)
+        if pool.alias == alias and is_new(pool):
             act(pool)
 
     stop = on_new_pool(welcome)

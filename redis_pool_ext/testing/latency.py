@@ -9,7 +9,7 @@ from ..problems import ConfigError, Problem, shown
 from .blocks import block
 from .chosen import each_pool
 from .tapping import tapping
-from .taps import Tap
+from .taps import TapOfAlias
 
 __all__ = ["slow_redis"]
 
@@ -27,12 +27,10 @@ def slow_redis(seconds: float, alias: str = "default") -> Iterator[None]:
         yield
 
 
-class _Late(Tap):
+class _Late(TapOfAlias):
     def __init__(self, alias: str, seconds: float) -> None:
-        self._alias, self._seconds = alias, seconds
-
-    def is_for(self, pool: PoolBase) -> bool:
-        return pool.alias == self._alias
+        super().__init__(alias)
+        self._seconds = seconds
 
     def delay(self) -> float:
         return self._seconds

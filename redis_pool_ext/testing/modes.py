@@ -21,21 +21,21 @@ def pools_for(mode: object, *pools: Any, where: str) -> Block[Any]:
 
     `pools` are the arguments of `fake_pools` or `isolated_pools`. Raises `ConfigError`.
     """
+    is_url = isinstance(mode, str) and "://" in mode
+    if not is_url and mode not in MODES:
+        raise _problem(where, f"{shown(mode)} is not a mode", did_you_mean(mode, MODES))
     if mode == "fake":
         return fake_pools(*pools)
-    if mode == "real" and len(pools) <= 1:
-        return isolated_pools(*pools)
-    if mode == "off" and not pools:
+    if len(pools) > (mode == "real"):
+        takes = "one argument" if mode == "real" else "no arguments"
+        raise _problem(where, f"{shown(mode)} takes {takes}, and has {len(pools)}")
+    if mode == "off":
         return Block(nullcontext, "off")
-    if isinstance(mode, str) and "://" in mode and not pools:
-        return isolated_pools(mode)
-    if mode in MODES:
-        raise _problem(where, f"{mode!r} has {len(pools)} arguments more than it takes", "")
-    raise _problem(where, f"{shown(mode)} is not a mode", did_you_mean(mode, MODES))
+    return isolated_pools(*pools) if mode == "real" else isolated_pools(mode)  # type: ignore[arg-type]
 
 
-def _problem(where: str, message: str, hint: str) -> ConfigError:
+def _problem(where: str, message: str, more: str = "") -> ConfigError:
     known = (
         "give 'fake' (pools or settings may follow), 'real' (a URL or settings), 'off', or a URL"
     )
-    return ConfigError([Problem("E003", where, message, known + hint)])
+    return ConfigError([Problem("E003", where, message, known + more)])

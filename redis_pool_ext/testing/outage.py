@@ -14,7 +14,7 @@ from ..base import PoolBase
 from .blocks import block
 from .chosen import each_pool
 from .tapping import connections_of, tapping
-from .taps import Tap
+from .taps import TapOfAlias
 
 __all__ = ["redis_down"]
 
@@ -36,13 +36,10 @@ def redis_down(alias: str = "default") -> Iterator[None]:
             down.end()
 
 
-class _Down(Tap):
+class _Down(TapOfAlias):
     def __init__(self, alias: str) -> None:
-        self._alias = alias
+        super().__init__(alias)
         self._pools: list[PoolBase] = []
-
-    def is_for(self, pool: PoolBase) -> bool:
-        return pool.alias == self._alias
 
     def dials(self) -> None:
         raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..embedded import EmbeddedRedis
-from ..forks import getpid
 
 __all__ = ["DATABASES", "PER_SERVER", "borrowed_server"]
 
@@ -20,33 +19,32 @@ __all__ = ["DATABASES", "PER_SERVER", "borrowed_server"]
 PER_SERVER = 64
 DATABASES = 512
 
-# Those that no test uses, those that one does, and whose they are: a fork's child starts its own.
-_idle: list[EmbeddedRedis] = []
-_running: list[EmbeddedRedis] = []
-_pid = os.getpid()
+# Those that no test uses, by the process that has started them. A fork's child starts its own,
+# and keeps its parent's here: the end of such an object would remove the server's folder.
+_idle: dict[int, list[EmbeddedRedis]] = {}
 
 
 @contextmanager
 def borrowed_server() -> Iterator[EmbeddedRedis]:
     """Have a server to oneself, with nothing stored. Raises `NoRedisServerError`."""
-    server = _take() or _start()
-    _running.append(server)
+    idle = _idle.setdefault(os.getpid(), [])
+    server = _take(idle) or _start()
     try:
         yield server
     finally:
-        _running.remove(server)
-        _idle.append(server)
+        idle.append(server)
 
 
-def _take() -> EmbeddedRedis | None:
+def _take(idle: list[EmbeddedRedis]) -> EmbeddedRedis | None:
     """Return an idle server, emptied; None where there is none."""
-    _forget_parents()
-    with suppress(IndexError):
-        while True:
-            server = _idle.pop()
-            if _is_emptied(server):
-                return server
-            server.close()
+    while idle:
+        try:
+            server = idle.pop()
+        except IndexError:  # another thread was quicker
+            return None
+        if _is_emptied(server):
+            return server
+        server.close()
     return None
 
 
@@ -56,10 +54,11 @@ def _is_emptied(server: EmbeddedRedis) -> bool:
         with redis.Redis(
             host=server.host, port=server.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)
         ) as client:
-            client.flushall()
+            # Somebody else's may have its port by now, and is not ours to empty.
+            is_ours = client.info("server")["process_id"] == server.pid
+            return is_ours and bool(client.flushall())
     except redis.RedisError:
         return False
-    return True
 
 
 def _start() -> EmbeddedRedis:
@@ -69,18 +68,10 @@ def _start() -> EmbeddedRedis:
     except BaseException:
         server.close()
         raise
-    atexit.register(_close, server, getpid())
+    atexit.register(_close, server, os.getpid())
     return server
 
 
 def _close(server: EmbeddedRedis, pid: int) -> None:
     if pid == os.getpid():
         server.close()
-
-
-def _forget_parents() -> None:
-    global _pid  # noqa: PLW0603
-    if _pid != os.getpid():
-        _idle.clear()
-        _running.clear()
-        _pid = os.getpid()

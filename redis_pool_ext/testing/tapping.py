@@ -1,8 +1,9 @@
 """The time of a tap: connections change their class, and change it back.
 
 While there is a tap, every connection of this process' pools is of a class that tells it what
-it does; those that are open change theirs. With the last tap all is as before. So nothing of
-this costs anything where no test runs.
+it does; those that are open change theirs. With the last tap all is as before, but that those
+which were open meanwhile go redis-py's own way until they close. So nothing of this costs
+anything where no test runs.
 """
 
 from __future__ import annotations

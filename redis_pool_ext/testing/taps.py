@@ -6,7 +6,7 @@ from typing import Any
 
 from ..base import PoolBase
 
-__all__ = ["Commands", "Tap", "active", "taps_on"]
+__all__ = ["Commands", "Tap", "TapOfAlias", "active", "taps_on"]
 
 # Each by its arguments; None: bytes that were packed elsewhere.
 Commands = list[tuple[Any, ...]] | None
@@ -39,6 +39,17 @@ class Tap:
     def delay(self) -> float:
         """Return the seconds by which a reply comes later."""
         return 0.0
+
+
+class TapOfAlias(Tap):
+    """One for the pools of an alias."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+
+    def is_for(self, pool: PoolBase) -> bool:
+        """Tell whether that is its alias."""
+        return pool.alias == self._alias
 
 
 active: list[Tap] = []

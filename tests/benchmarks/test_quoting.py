@@ -25,12 +25,28 @@ TABLE = """\
 | idle | KiB |
 | --- | ---: |
 | ours | 40.0 |
+| theirs | 30.0 |
+
+| in use | KiB |
+| --- | ---: |
+| ours | 50.0 |
+| theirs | 60.0 [50 to 70] |
 """
 QUOTE = """\
 <!-- table.md: Cycle -->
 |  | ratio (wall) |
 | --- | ---: |
 | theirs | {} |
+"""
+
+
+BY_GROUP = """\
+<!-- table.md, by group: Memory -->
+| what |  | KiB |
+| --- | --- | ---: |
+| idle | ours | {} |
+|  | theirs | {} |
+| in use | theirs | {} |
 """
 
 
@@ -58,6 +74,36 @@ def test_quote_is_written_anew_in_the_rows_and_columns_of_the_page(results: Path
     page = "before\n" + QUOTE.format("9.00") + "\nafter\n"
 
     assert requoted(page, results) == "before\n" + QUOTE.format("10.0") + "\nafter\n"
+
+
+def test_quote_by_group_has_rows_of_several(results: Path):
+    """The first column names the group, where it is not that of the row above."""
+    page = "before\n" + BY_GROUP.format(*["9.00"] * 3) + "after\n"
+
+    assert (
+        requoted(page, results) == "before\n" + BY_GROUP.format("40.0", "30.0", "60.0") + "after\n"
+    )
+    assert quotes(page) == ["Memory"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("| idle |", "| idling |"), ("| idle |", "|  |")], ids=["other", "none"]
+)
+def test_group_that_was_not_measured_cannot_be_quoted(results: Path, old: str, new: str):
+    """Nor a row without one."""
+    with pytest.raises(ValueError, match="0 figures for 'ours', 'KiB' in a table of "):
+        requoted(BY_GROUP.replace(old, new), results)
+
+
+@pytest.mark.parametrize("page", ["comparison", "overload", "why"])
+def test_all_tables_of_figures_are_quotes(page: str):
+    """Those that stand on the right; none was pasted."""
+    tables = re.findall(
+        r"^(.*)\n+(?:\|.*\n)\|[ :|-]*---: \|", (DOCS / f"{page}.md").read_text(), re.M
+    )
+
+    assert tables
+    assert all(line.startswith("<!-- table.md") for line in tables), tables
 
 
 def test_summary_is_taken_whole(results: Path):

@@ -22,6 +22,7 @@ from redis_pool_ext import (
 from redis_pool_ext.budget import Budget
 from redis_pool_ext.client import LeasedRedis
 from redis_pool_ext.connection import GuardedConnection
+from redis_pool_ext.lease import Lease
 from redis_pool_ext.scope import Scope
 
 from ..support.proxy import FaultyProxy
@@ -354,7 +355,8 @@ def test_short_way_is_taken_with_a_budget(pool, monkeypatch):
 
 def test_short_way_has_no_budget_to_ask_without_one(pool, monkeypatch):
     """Not so much as a question."""
-    monkeypatch.setattr(GuardedConnection, "exchange_in_budget", None)
+    plain, _ = Lease._ways
+    monkeypatch.setattr(Lease, "_ways", (plain, lambda *_args: pytest.fail("a budget is asked")))
     monkeypatch.setattr(GuardedConnection, "_cut_timeout", None)
     with pool.lease() as client:
         client.ping()

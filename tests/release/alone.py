@@ -12,11 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = "redis_pool_ext"
+PLUGIN = "redis_pool_ext_pytest.py"
 
 
 def meant(root: Path = ROOT) -> set[str]:
-    """Return what a wheel has of the package: all that lies in its folder of the checkout."""
-    return {
+    """Return what a wheel has of ours: all that lies in the package's folder, and the plugin."""
+    return {PLUGIN} | {
         path.relative_to(root).as_posix()
         for path in (root / PACKAGE).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
@@ -28,13 +29,17 @@ def complaints(contents: Iterable[str]) -> list[str]:
     contents = {name for name in contents if "__pycache__" not in name}
     folders = {name.partition("/")[0] for name in contents}
     about = {name.partition(".dist-info/")[2] for name in contents if ".dist-info/" in name}
-    ours = {name for name in contents if name.startswith(f"{PACKAGE}/")}
+    ours = {name for name in contents if name == PLUGIN or name.startswith(f"{PACKAGE}/")}
     return [
         *(f"is not in the wheel: {name}" for name in sorted(meant() - ours)),
         *(f"is in the wheel: {name}" for name in sorted(ours - meant())),
-        *(f"is in the wheel: {name}/" for name in sorted(folders) if not name.startswith(PACKAGE)),
+        *(f"is in the wheel: {name}/" for name in sorted(folders) if not _is_ours(name)),
         *(["is not in the wheel: LICENSE"] if "licenses/LICENSE" not in about else []),
     ]
+
+
+def _is_ours(top: str) -> bool:
+    return top in {PACKAGE, PLUGIN} or top.startswith(f"{PACKAGE}-")
 
 
 def main() -> None:

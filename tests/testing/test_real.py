@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
+
 import pytest
 import redis
 
 from redis_pool_ext import ConfigError, configure, get_pool, get_redis
 from redis_pool_ext.embedded import EmbeddedRedis
 from redis_pool_ext.testing import isolated_pools, own_server
+
+from ..support.forks import FORK_WARNS, in_child
 
 
 @pytest.fixture
@@ -76,25 +81,44 @@ def test_each_configured_database_is_one_of_its_own():
 
 def test_server_that_a_test_has_stopped_is_replaced():
     """By the next block."""
-    with isolated_pools() as url:
-        (server,) = own_server._running
-        server.stop()
+    with isolated_pools() as url, redis.Redis.from_url(url) as plain:
+        plain.shutdown(nosave=True)
 
     with isolated_pools() as another:
         assert get_redis().ping()
     assert another != url
 
 
-def test_child_of_a_fork_has_its_own(monkeypatch):
-    """And leaves that of its parent running, as it ends."""
-    with isolated_pools() as url:
-        (server,) = own_server._running
-    monkeypatch.setattr(own_server, "_pid", -1)
-    with isolated_pools() as another:
-        assert another != url
+def test_server_that_has_got_the_port_of_ours_is_not_emptied():
+    """Ours has ended, and another program was given its port."""
+    with EmbeddedRedis() as ours, EmbeddedRedis() as other:
+        ours.port = other.port
+        with redis.Redis.from_url(other.url) as plain:
+            plain.set("precious", "v")
 
-    own_server._close(server, -1)
-    assert server.pid
+            assert not own_server._is_emptied(ours)
+            assert plain.get("precious") == b"v"
+
+
+@FORK_WARNS
+def test_child_of_a_fork_has_its_own():
+    """Also in the middle of a block, which it may leave; its parent's goes on."""
+    stack = ExitStack()
+    url = stack.enter_context(isolated_pools())
+
+    def check() -> None:
+        with isolated_pools() as another:
+            assert another != url
+        stack.close()
+        with isolated_pools() as another:
+            assert another != url
+        for server in own_server._idle[os.getpid()]:
+            server.close()  # at exit it would be, which this child does not come to
+
+    with stack:
+        get_redis().set("k", "v")
+        in_child(check)
+        assert get_redis().get("k") == b"v"
 
 
 # -- a server that the test names ------------------------------------------------------------

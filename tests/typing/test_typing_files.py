@@ -17,6 +17,7 @@ DJANGO = ("cache/__init__", "decorators", "middleware", "requests", "sessions")
 FILES = [
     ("__init__", "api"),
     ("flask/__init__", "flask_api"),
+    ("testing/__init__", "testing_api"),
     *((f"django/{module}", "django_api") for module in DJANGO),
 ]
 

@@ -24,8 +24,6 @@ NEEDS = {
     "redis_pool_ext.metrics.files": "prometheus",
     "redis_pool_ext.metrics.opentelemetry": "opentelemetry",
     "redis_pool_ext.metrics.prometheus": "prometheus",
-    # What it needs, pytest, is no extra: whoever has it loaded is in there.
-    "redis_pool_ext.testing.plugin": "pytest",
 }
 
 
