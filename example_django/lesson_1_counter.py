@@ -6,17 +6,19 @@ its first command and gives it back when its answer is sent. There is nothing to
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
+
+from redis_pool_ext.django.requests import RedisHttpRequest
 
 VISITS = "{poll}:visits"
 
 
 @never_cache
 @require_GET
-def counter(request: HttpRequest) -> HttpResponse:
+def counter(request: RedisHttpRequest) -> HttpResponse:
     """Count this visit."""
     visits = request.redis.incr(VISITS)
     return render(request, "counter.html", {"visits": visits})

@@ -7,17 +7,18 @@ the two engines). A page that looks at all three takes no more of the pool than 
 from __future__ import annotations
 
 from django.core.cache import cache
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from example_django import poll
+from redis_pool_ext.django.requests import RedisHttpRequest
 
 
 @never_cache
 @require_safe
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: RedisHttpRequest) -> HttpResponse:
     """Show the ballot and the leaderboard, to a visitor whom the session may know."""
     context = {
         "talks": poll.TALKS,
@@ -29,7 +30,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def name(request: HttpRequest) -> HttpResponse:
+def name(request: RedisHttpRequest) -> HttpResponse:
     """Remember the visitor's name."""
     request.session["name"] = poll.clean_name(request.POST.get("name", ""))
     return redirect("index")
@@ -37,7 +38,7 @@ def name(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_safe
-def board(request: HttpRequest) -> HttpResponse:
+def board(request: RedisHttpRequest) -> HttpResponse:
     """Return the leaderboard. Each open page asks once a second, so all share an answer."""
     found = cache.get_or_set(poll.BOARD, lambda: poll.board(request.redis), timeout=1)
     return JsonResponse(found)

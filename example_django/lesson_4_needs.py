@@ -9,7 +9,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from django.core.cache import cache
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.http import HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -17,11 +17,12 @@ from django.views.decorators.http import require_POST, require_safe
 from example_django import poll
 from example_django.answers import wants_json
 from redis_pool_ext.django.decorators import redis_optional, redis_required
+from redis_pool_ext.django.requests import RedisHttpRequest
 
 
 @require_POST
 @redis_required(priority="high")
-def vote(request: HttpRequest) -> HttpResponse:
+def vote(request: RedisHttpRequest) -> HttpResponse:
     """Count a vote, unless this visitor votes too fast."""
     choice = request.POST.get("choice", "")
     if choice not in poll.TITLES:
@@ -42,7 +43,7 @@ def vote(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 @redis_optional
-def programme(request: HttpRequest) -> HttpResponse:
+def programme(request: RedisHttpRequest) -> HttpResponse:
     """Show the talks; and what Redis can tell of the votes, if it can."""
     context = {
         "talks": poll.TALKS,
@@ -53,7 +54,7 @@ def programme(request: HttpRequest) -> HttpResponse:
     return render(request, "programme.html", context)
 
 
-def _too_fast(request: HttpRequest, seconds: int) -> HttpResponse:
+def _too_fast(request: RedisHttpRequest, seconds: int) -> HttpResponse:
     context = {"seconds": seconds, "limit": poll.LIMIT, "window": poll.WINDOW}
     if wants_json(request):
         response: HttpResponse = JsonResponse(context, status=429)

@@ -45,7 +45,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-DATABASES = {}
+DATABASES: dict[str, object] = {}
 
 ROOT_URLCONF = "example_django.urls"
 WSGI_APPLICATION = "example_django.wsgi.application"

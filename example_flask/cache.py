@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from redis_pool_ext import get_redis
 
+T = TypeVar("T")
 
-def get_or_set(key: str, make: Callable[[], Any], timeout: int) -> Any:
+
+def get_or_set(key: str, make: Callable[[], T], timeout: int) -> T:
     """Return what is kept as `key`, else what `make` returns, which is kept `timeout` seconds."""
-    kept = get_redis().get(key)
-    if kept is not None:
-        return json.loads(kept)
+    stored = get_redis().get(key)
+    if stored is not None:
+        kept: T = json.loads(stored)
+        return kept
     made = make()
     get_redis().set(key, json.dumps(made), ex=timeout)
     return made

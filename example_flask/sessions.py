@@ -34,7 +34,8 @@ class RedisSession(SessionMixin):
         if stored is None:
             self.key = None  # never adopt a key that somebody else made up
             return {}
-        return json.loads(stored)
+        data: dict[str, Any] = json.loads(stored)
+        return data
 
     def __getitem__(self, name: str) -> Any:
         return self.data[name]
@@ -61,8 +62,9 @@ class RedisSessions(SessionInterface):
         """Return the session of this visitor, unread."""
         return RedisSession(request.cookies.get(self.get_cookie_name(app)))
 
-    def save_session(self, app: Flask, session: RedisSession, response: Response) -> None:
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Store what was changed, unless the request failed."""
+        assert isinstance(session, RedisSession)  # as it was opened
         if "data" in vars(session):  # it was looked at
             response.vary.add("Cookie")
         if not session.modified or response.status_code >= 500:
