@@ -27,6 +27,7 @@ version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # Furo's own underlines what is imported, as if it were links
 html_title = f"{project} {version}"
 html_copy_source = False
 html_show_sphinx = False

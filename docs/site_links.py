@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 # The pages of the site that show what lies outside of this folder.
 PAGES = {
     "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
     "README.md": "index.md",
     "benchmarks/results/table.md": "results.md",
     "example_django/": "example-django.md",

@@ -74,8 +74,8 @@ def advise(
         or not window.holds.total
     ):
         text = (
-            f"too little to tell: {window.arrivals} requests in {window.seconds:.0f} s; it takes "
-            f"{_REQUESTS_AT_LEAST} in {_SECONDS_AT_LEAST:.0f} s"
+            f"too little to tell: {window.arrivals} request{'s' if window.arrivals != 1 else ''} "
+            f"in {window.seconds:.0f} s; it takes {_REQUESTS_AT_LEAST} in {_SECONDS_AT_LEAST:.0f} s"
         )
         return Advice(size=None, max_connections=max_connections, target=target, text=text)
     load = load_of(window, max_connections)

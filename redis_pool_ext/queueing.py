@@ -144,10 +144,11 @@ class Queueing(Telling):
             stats = ledger.glance(now)
             held = [slot for slot in ledger.slots() if slot.state is SlotState.HELD]
         logger.warning(
-            "%s: %s (%s), %d refusals since the last report; held by: %s",
+            "%s: %s (%s), %d refusal%s since the last report; held by: %s",
             self.alias,
             "paused" if stats.is_paused else "exhausted",
             stats.summary(),
             before + 1,
+            "s" if before else "",
             holders(held, now),
         )

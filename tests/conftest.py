@@ -121,6 +121,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let what is loaded for the summary find its own: trio does, where hypothesis is there.
+
+    Of a file without properties hypothesis is imported only then, and calls on libraries that
+    take part; what they have is frozen, so it takes it for garbage, and warns.
+    """
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[EmbeddedRedis]:
     """The server that all tests share which do not stop or stall it."""

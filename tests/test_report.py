@@ -72,7 +72,7 @@ class TestExhaustion:
         [line] = said(caplog)
         taken = rf", taken at {HERE}:\d+ in test_refusal_names_every_holder"
         assert re.fullmatch(
-            r"default: exhausted \(in_use=2 idle=0 waiting=0 max=2\), 1 refusals since the last "
+            r"default: exhausted \(in_use=2 idle=0 waiting=0 max=2\), 1 refusal since the last "
             rf"report; held by: the slow view for 7\.\d s{taken} \(last command: SET\); "
             rf"the report for 2\.\d s{taken} \(last command: GET\)",
             line,
@@ -109,7 +109,7 @@ class TestExhaustion:
 
         [line] = said(caplog)
         assert line == (
-            "default: paused (in_use=0 idle=1 waiting=0 max=1), 1 refusals since the last report; "
+            "default: paused (in_use=0 idle=1 waiting=0 max=1), 1 refusal since the last report; "
             "held by: nobody"
         )
 
@@ -138,7 +138,7 @@ class TestExhaustion:
         refuse(pool)
 
         first, second = said(caplog)
-        assert ", 1 refusals since the last report" in first
+        assert ", 1 refusal since the last report" in first
         assert ", 3 refusals since the last report" in second
         for connection in kept:
             pool.release(connection)

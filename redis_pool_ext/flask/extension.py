@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from flask import Flask, current_app
@@ -120,10 +122,19 @@ def _read_config(app: Flask) -> dict[str, PoolConfig]:
     if "REDIS_POOLS" not in app.config:
         hint = (
             "before init_app, write app.config['REDIS_POOLS'] = "
-            "{'default': 'redis://localhost:6379/0'}"
+            f"{{'default': 'redis://localhost:6379/0'}}{_but_there_is(app.config)}"
         )
         raise ConfigError([Problem("E008", _SETTING, "is not set", hint)])
     return read_settings(app.config["REDIS_POOLS"], _SETTING)
+
+
+def _but_there_is(config: Mapping[str, object]) -> str:
+    """Return the end of a hint with the key in the place of `REDIS_POOLS`, or nothing."""
+    near = get_close_matches("REDIS_POOLS", map(str, config), n=1, cutoff=0.8)
+    for key in (*near, "REDIS_URL"):  # the latter is flask-redis's
+        if key in config:
+            return f"; there is {key!r}, which is not read"
+    return ""
 
 
 def _shell_context() -> dict[str, Any]:

@@ -44,6 +44,16 @@ def test_missing_setting_raises_and_says_what_to_write():
     assert str(caught.value) == f"{WHERE}: is not set; before init_app, write {line}"
 
 
+@pytest.mark.parametrize("key", ["REDIS_POOL", "REDISPOOLS", "REDIS_URL"])
+def test_setting_under_another_name_is_pointed_at(key: str):
+    """A misspelt key, or flask-redis's, and none of our other settings."""
+    app = Flask("shop")
+    app.config.update({key: {}, "REDIS_POOL_BUDGET": 1.0, "REDIS_POOL_EAGER": True})
+    with pytest.raises(ConfigError) as caught:
+        FlaskRedisPool(app)
+    assert str(caught.value).endswith(f"; there is {key!r}, which is not read")
+
+
 @pytest.mark.parametrize(
     ("pools", "path", "words"),
     [

@@ -27,6 +27,7 @@ WORKS = {
     "msgpack": ("with_values.py", "django"),
     "opentelemetry": ("with_opentelemetry.py",),
     "prometheus": ("with_prometheus.py",),
+    "testing": ("with_testing.py",),
     "zstd": ("with_values.py", "django"),
 }
 # Of use in a checkout only.

@@ -226,6 +226,10 @@ SHOWN: dict[str, dict[str, list[str]]] = {
         "One pool for a Flask application": [
             "stack/test_pages.py::test_application_of_the_page_answers"
         ],
+        "Workers": [
+            "stack/test_pages.py::test_worker_of_the_page_does_what_a_request_enqueued",
+            "stack/test_pages.py::test_task_of_the_page_is_on_one_connection",
+        ],
         "Several apps": ["stack/test_pages.py::test_limiter_is_set_up_in_the_context_of_its_app"],
     },
     "docs/status-page.md": {

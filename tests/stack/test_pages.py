@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from tests.support.pages import DOCS, blocks
+from tests.support.threads import wait_until
 
 from .pages import Folder, files_of
 
@@ -20,6 +21,13 @@ from app import create_app
 for _ in range(2):  # a factory is called more than once
     visitor = create_app().test_client()
     print([visitor.get("/").text for _ in range(2)])
+"""
+
+ASK_TASK = """
+from tasks import app, count_words, redis_pool
+print([count_words.apply(["three little words"]).get() for _ in range(2)])
+with app.app_context():
+    print(redis_pool.pool.stats().summary())
 """
 
 # The last visit is one that a project with flask-redis, and one without, answer in the same way.
@@ -63,10 +71,29 @@ def test_application_of_the_page_answers(folder: Folder, admin: redis.Redis):
     assert admin.keys("flask_cache_*") == [b"flask_cache_greeting"]
 
 
+def test_worker_of_the_page_does_what_a_request_enqueued(folder: Folder, admin: redis.Redis):
+    """In the context of the app, and until it is told to end."""
+    folder.write(files_of(STACK))
+    folder.run("-W", "error", "-c", ASK_STACK)
+
+    with folder.running("worker.py"):
+        wait_until(lambda: admin.zcard("rq:finished:default") == 4, 20)
+
+
+def test_task_of_the_page_is_on_one_connection(folder: Folder):
+    """It finds the app, and gives the connection back at its end."""
+    folder.environ["BROKER_URL"] = folder.environ["REDIS_URL"]
+    folder.write(files_of(STACK))
+
+    said = folder.run("-c", ASK_TASK)
+
+    assert said == "[3, 6]\nin_use=0 idle=1 waiting=0 max=8\n"
+
+
 def test_limiter_is_set_up_in_the_context_of_its_app(folder: Folder):
     """The page's last block, where the pools of two apps differ."""
     folder.write(files_of(STACK))
-    (_, block) = blocks(STACK)
+    block = blocks(STACK)[-1]
     program = """
 import app as module
 from redis_pool_ext.flask import FlaskRedisPool

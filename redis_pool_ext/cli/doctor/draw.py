@@ -28,8 +28,12 @@ def draw(data: dict[str, Any], console: Console) -> None:
         if finding["way_out"]:
             console.print(Padding(Text(f"-> {finding['way_out']}"), (0, 0, 0, _LABEL)))
     counts = data["counts"]
-    said = ", ".join(f"{counts[level]} {level}" for level in reversed(LEVELS) if counts[level])
+    said = ", ".join(_counted(counts[level], level) for level in reversed(LEVELS) if counts[level])
     console.print(Text(f"\n{said or 'nothing was found'}"))
+
+
+def _counted(number: int, level: str) -> str:
+    return f"{number} {level}{'s' if number > 1 and level != OK else ''}"
 
 
 def _line(finding: dict[str, Any]) -> Table:
