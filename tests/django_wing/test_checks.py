@@ -122,6 +122,14 @@ def test_wrong_cache_is_reported(
     assert "s3cret" not in str(problem)
 
 
+def test_wrong_cache_does_not_end_the_check(settings: Any) -> None:
+    """Django's own checks make each cache, before or after ours has looked at its entry."""
+    settings.REDIS_POOLS = {"default": URL}
+    settings.CACHES = {"default": {"BACKEND": CACHE, "OPTIONS": {"SERIALISER": "json"}}}
+
+    assert "redis_pool_ext.E011" in [problem.id for problem in run_checks()]
+
+
 @pytest.mark.parametrize("entry", [{}, {"LOCATION": "reports"}])
 def test_right_cache_is_not_reported(settings: Any, entry: dict[str, Any]) -> None:
     """LOCATION may be left out."""
