@@ -2,7 +2,7 @@
 
 Ids are stable, and stand in docs/checks.md: `E001` to `E008` are those of `redis_pool_ext.config`,
 `E011` is about `CACHES`, `E012` to `E016` about settings of their own; `deployment.py` has those of
-`--deploy`.
+`--deploy`, `misspelt.py` the one about names.
 """
 
 from __future__ import annotations

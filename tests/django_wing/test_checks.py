@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from django.core.checks import Error, Warning, run_checks
 from django.core.management import call_command
 
 from redis_pool_ext.django.checks import TAG
+from redis_pool_ext.django.misspelt import KNOWN
+from tests.support.pages import DOCS
 
 OURS = "redis_pool_ext.django.middleware.RedisPoolMiddleware"
 DERIVED = "tests.django_wing.project.middleware.Derived"
@@ -267,3 +270,39 @@ def test_setting_of_an_odd_type_stops_no_check(settings: Any, odd: Any, settings
         setattr(settings, name, value)
 
     assert isinstance(run_checks(tags=[TAG], include_deployment_checks=True), list)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("REDIS_POOL_BUDGT", "REDIS_POOL_BUDGET"), ("REDIS_POOL_THREAD", "REDIS_POOL_THREADS")],
+)
+def test_setting_that_is_nearly_ours_is_reported(settings: Any, name: str, meant: str) -> None:
+    """Nothing reads it, and nothing else would say so."""
+    setattr(settings, name, 2)
+
+    [problem] = found(settings, {"default": URL})
+    assert (type(problem), problem.id) == (Warning, "redis_pool_ext.W010")
+    assert problem.msg.startswith(f"{name}: ")
+    assert repr(meant) in problem.hint
+
+
+def test_pools_under_a_wrong_name_are_missed_and_found(settings: Any) -> None:
+    """The error says what is missing, the warning what is there instead."""
+    settings.REDIS_POOL = {"default": URL}
+
+    assert [problem.id[-4:] for problem in found(settings, MISSING)] == ["E009", "W010"]
+
+
+@pytest.mark.parametrize("name", ["REDIS_POOL", "REDIS_POOL_SIZE", "REDIS_URL", "REDIS_HOST"])
+def test_setting_of_the_projects_own_is_left_alone(settings: Any, name: str) -> None:
+    """It is like none of ours, or the one that it is like is set as well."""
+    setattr(settings, name, 2)
+
+    assert found(settings, {"default": URL}) == []
+
+
+def test_every_setting_of_the_page_is_known() -> None:
+    """And no other: docs/settings.md has those that there are."""
+    page = (DOCS / "settings.md").read_text()
+    headings = set(re.findall(r"^### `(REDIS_\w+)`", page, re.MULTILINE))
+    assert {"REDIS_POOLS", *headings} - {"REDIS_POOL_STATUS_DIR"} == set(KNOWN)
