@@ -19,7 +19,7 @@ __all__ = ["KNOWN", "check_names"]
 # The last one is spelt out: the module of the status page looks for its guard as it is imported.
 KNOWN = (SETTING, BUDGET, EAGER, HEALTH, TIMING, THREADS, "REDIS_POOL_STATUS_GUARD")
 
-# How alike two names have to be: a project may have a REDIS_POOL_SIZE of its own.
+# How alike two names have to be: a project may have others of its own that begin alike.
 _ALIKE = 0.85
 
 
