@@ -165,7 +165,7 @@ def test_session_engine_on_django_redis_and_our_pool_is_reported(settings: Any, 
     """Wherever django-redis is told where its clients come from."""
     factory = "redis_pool_ext.django.factory.ConnectionFactory"
     settings.SESSION_ENGINE = DJANGOS_ENGINE
-    entry = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": URL}
+    entry = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "default"}
     if place == "setting":
         settings.DJANGO_REDIS_CONNECTION_FACTORY = factory
     else:
@@ -273,6 +273,42 @@ def test_setting_of_an_odd_type_stops_no_check(settings: Any, odd: Any, settings
 
 
 @pytest.mark.parametrize(
+    ("location", "options", "said"),
+    [
+        (URL, {"SOCKET_TIMEOUT": 1}, "SOCKET_TIMEOUT would have no effect"),
+        ("redis://u:s3cret@elsewhere/0", {}, "'redis://***@elsewhere/0' is no alias or URL"),
+        (["default", "report"], {}, "'report' is no alias or URL"),
+    ],
+)
+def test_django_redis_that_the_factory_would_refuse_is_reported(
+    settings: Any, location: Any, options: dict[str, Any], said: str
+) -> None:
+    """Before the first visitor meets it; by its name in CACHES, and without a password."""
+    settings.DJANGO_REDIS_CONNECTION_FACTORY = "redis_pool_ext.django.factory.ConnectionFactory"
+    backend = {"BACKEND": "django_redis.cache.RedisCache"}
+    settings.CACHES = {"old": {**backend, "LOCATION": location, "OPTIONS": options}}
+
+    [problem] = found(settings, {"default": URL})
+    assert (type(problem), problem.id) == (Error, "redis_pool_ext.E017")
+    assert problem.msg.startswith("CACHES['old']: ")
+    assert said in problem.msg
+    assert "s3cret" not in str(problem)
+
+
+def test_django_redis_that_the_factory_takes_is_not_reported(settings: Any) -> None:
+    """By alias or URL; and without the factory it is not our business."""
+    backend = {"BACKEND": "django_redis.cache.RedisCache"}
+    ours = {"CONNECTION_FACTORY": "redis_pool_ext.django.factory.ConnectionFactory"}
+    settings.CACHES = {
+        "alias": {**backend, "LOCATION": "default", "OPTIONS": ours},
+        "url": {**backend, "LOCATION": URL, "OPTIONS": ours},
+        "theirs": {**backend, "LOCATION": "redis://elsewhere", "OPTIONS": {"PASSWORD": "x"}},
+    }
+
+    assert found(settings, {"default": URL}) == []
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [("REDIS_POOL_BUDGT", "REDIS_POOL_BUDGET"), ("REDIS_POOL_THREAD", "REDIS_POOL_THREADS")],
 )
@@ -290,7 +326,7 @@ def test_pools_under_a_wrong_name_are_missed_and_found(settings: Any) -> None:
     """The error says what is missing, the warning what is there instead."""
     settings.REDIS_POOL = {"default": URL}
 
-    assert [problem.id[-4:] for problem in found(settings, MISSING)] == ["E009", "W010"]
+    assert {problem.id[-4:] for problem in found(settings, MISSING)} == {"E009", "W010"}
 
 
 @pytest.mark.parametrize("name", ["REDIS_POOL", "REDIS_POOL_SIZE", "REDIS_URL", "REDIS_HOST"])
