@@ -1,7 +1,8 @@
 """Links that leave this folder, as the site has them, and pages that stand for files outside.
 
 The pages are read on GitHub, too: there `../CHANGELOG.md` is a file beside this folder. Here it
-is a page, and a file of the source code is a name.
+is a page, and a file of the source code is a name. There a page is a file, and may be called so;
+here it has a title.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ PAGES = {
 _INCLUDED = re.compile(r"^```\{include\} (\S+)\n```$", re.MULTILINE)
 _FENCED = re.compile(r"(^ *```.*?^ *```$)", re.DOTALL | re.MULTILINE)
 _OUTWARD = re.compile(r"(?<!!)\[([^\]]*)\]\(((?:\.\./)+)([^)#\s]+)(#[^)\s]+)?\)")
+_BY_FILE = re.compile(r"\[([\w-]+\.md)\]\(\1(#[^)\s]+)?\)")
+_HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 # Where a link or an image leads, of Markdown and of HTML: not an anchor, not another host.
 _TARGET = re.compile(r"(?<=\]\()([^)#\s:]+)(?=[)#])|(?<=src=\")([^\":]+)|(?<=srcset=\")([^\":]+)")
 
@@ -75,6 +78,16 @@ def turned_inward(text: str, depth: int = 0) -> str:
     return _outside_of_code(text, lambda part: _OUTWARD.sub(inward, part))
 
 
+def called_by_title(text: str, folder: Path) -> str:
+    """Return a page's text in which links that say a page's file name say its title instead."""
+
+    def called(found: re.Match[str]) -> str:
+        heading = _HEADING.search((folder / found[1]).read_text(encoding="utf-8"))
+        return found[0] if heading is None else f"[{heading[1]}]({found[1]}{found[2] or ''})"
+
+    return _outside_of_code(text, lambda part: _BY_FILE.sub(called, part))
+
+
 def _outside_of_code(text: str, change: Callable[[str], str]) -> str:
     parts = _FENCED.split(text)
     return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
@@ -84,7 +97,8 @@ def _on_source(app: Any, name: str, source: list[str]) -> None:
     page = Path(app.srcdir, name)
     for found in _INCLUDED.finditer(source[0]):
         app.env.note_dependency(str((page.parent / found[1]).resolve()))
-    source[0] = turned_inward(shown_here(source[0], page.parent), name.count("/"))
+    text = shown_here(source[0], page.parent)
+    source[0] = called_by_title(turned_inward(text, name.count("/")), page.parent)
 
 
 def _copy_images(app: Any, error: Exception | None) -> None:

@@ -32,6 +32,7 @@ def _start_server() -> str:
     server = stack.enter_context(embedded)
     atexit.register(_stop, stack, os.getpid())
     _exit_in_order_when_terminated()
+    print(f"REDIS_URL is not set. Until this ends, a Redis runs at {server.url}", file=sys.stderr)
     return server.url
 
 

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         description="One process, one Redis pool; HTTP 503 when it is exhausted.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True)
     _add_demo(commands.add_parser("demo", help="measure what the pool is for, on a live example"))
     cli.add_commands(commands, plain=True)
     return parser

@@ -18,6 +18,7 @@ from .records import Refusal, Slot, SlotState
 from .refusing import Look
 from .telling import end_of
 from .tls import Contexts
+from .unreached import say_unreached
 from .verdict import (
     REFUSED,
     UNREACHABLE,
@@ -134,6 +135,8 @@ class Outcomes(Following):
                 self.alias,
                 error,
             )
+        elif not is_down and verdict is Verdict.DOWN and not ledger.counters.has_dialled:
+            say_unreached(self.alias, error)
         return look
 
     def _will_probe(self, seconds: float) -> bool:

@@ -74,6 +74,11 @@ class Counters(Tally):
     creates: list[int] = field(default_factory=_no_times)
     discarded: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def has_dialled(self) -> bool:
+        """Tell whether a connection was ever made."""
+        return any(self.creates)
+
     def add_dial(self, seconds: float) -> None:
         """Count a connection that was made."""
         self.create_seconds += seconds

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 import redis_pool_ext
-from redis_pool_ext import base
+from redis_pool_ext import base, unreached
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from .support.clock_ahead import Clock, set_clock
@@ -163,6 +163,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def _own_pools(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pools of earlier tests are not there, for what looks at all that there are."""
     monkeypatch.setattr(base, "_pools", weakref.WeakSet())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier test has logged of a server that is not there keeps no test's log short."""
+    monkeypatch.setattr(unreached, "_reported", {})
 
 
 @pytest.fixture(autouse=True)

@@ -149,7 +149,7 @@ class TestExhaustion:
         with pytest.raises(redis.ConnectionError):
             pool.get_connection()
 
-        assert said(caplog) == []
+        assert not any("exhausted" in line for line in said(caplog))
 
     def test_each_pool_reports_for_itself(self, caplog):
         """One that floods the log does not silence the others."""

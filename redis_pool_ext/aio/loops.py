@@ -121,8 +121,8 @@ def _running_loop(alias: str) -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
     except RuntimeError:
         raise LeaseError(
-            "no event loop is running here: get_async_pool() and get_async_redis() belong into "
-            "coroutines; elsewhere use get_pool() and get_redis()",
+            "no event loop is running here: request.aredis, get_async_redis() and get_async_pool() "
+            "belong into coroutines; elsewhere use request.redis, get_redis() and get_pool()",
             alias=alias,
         ) from None
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from ..config import ConfigError
 from ..problems import did_you_mean, shown
+from ..unreached import told_otherwise
 from .options import Options, Project
 from .output import Output, UsageError, need_rich
 
@@ -60,7 +61,8 @@ def _run(name: str, task: Task) -> int:
 
         return OK if watch(task) else WRONG
     module = cast(Module, import_module(f"{__package__}.{name}"))
-    data = {"command": name, "format": FORMAT, **module.gather(task)}
+    with told_otherwise():
+        data = {"command": name, "format": FORMAT, **module.gather(task)}
     if task.options.json:
         task.output.json(data)
     else:

@@ -7,7 +7,7 @@ from django.core.checks import register
 from django.core.signals import request_finished, setting_changed
 
 from ..status.desk import open_desk_when_serving
-from . import checks, deployment, handover, middleware, seam, serving
+from . import checks, deployment, handover, middleware, misspelt, seam, serving
 
 __all__ = ["RedisPoolConfig"]
 
@@ -33,6 +33,7 @@ class RedisPoolConfig(AppConfig):
         register(checks.check_requests, checks.TAG)
         register(checks.check_threads, checks.TAG)
         register(checks.check_timing, checks.TAG)
+        register(misspelt.check_names, checks.TAG)
         register(deployment.check_deployment, checks.TAG, deploy=True)
         setting_changed.connect(handover.setting_has_changed, dispatch_uid="redis_pool_ext")
         request_finished.connect(middleware.end_what_is_left, dispatch_uid="redis_pool_ext")

@@ -1,8 +1,8 @@
 """`manage.py check`: the settings, read without connecting to anything.
 
 Ids are stable, and stand in docs/checks.md: `E001` to `E008` are those of `redis_pool_ext.config`,
-`E011` is about `CACHES`, `E012` to `E016` about settings of their own; `deployment.py` has those of
-`--deploy`.
+`E011` and `E017` are about `CACHES`, `E012` to `E016` about settings of their own; `deployment.py`
+has those of `--deploy`, `misspelt.py` the one about names.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from ..status.policy import find_problems as find_problems_of_health
 from .cache import RedisPoolCache
 from .cache.options import find_problems as find_problems_of_cache
 from .deployment import THREADS
-from .factory import ConnectionFactory
 from .handover import SETTING
 from .middleware import RedisPoolMiddleware
+from .on_factory import find_problems as find_problems_of_django_redis
+from .on_factory import is_on_factory
 
 __all__ = [
     "TAG",
@@ -43,8 +44,6 @@ __all__ = [
 TAG = "redis_pool_ext"
 
 OURS = f"{RedisPoolMiddleware.__module__}.{RedisPoolMiddleware.__qualname__}"
-
-_FACTORY = f"{ConnectionFactory.__module__}.{ConnectionFactory.__qualname__}"
 
 _SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 _DJANGOS_ENGINE = "django.contrib.sessions.backends.cache"
@@ -78,12 +77,14 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 
 def check_caches(**_: Any) -> list[CheckMessage]:
-    """Report what is wrong with those of `CACHES` that are ours."""
+    """Report what is wrong with those of `CACHES` that are ours, or on our pool."""
     pools = getattr(settings, SETTING, None)
     problems: list[Problem] = []
     for alias, entry in _caches().items():
         if _is_ours(entry):
             problems += find_problems_of_cache(alias, entry) or _no_pool(alias, entry, pools)
+        elif is_on_factory(entry):
+            problems += find_problems_of_django_redis(alias, entry)
     return list(map(_error, problems))
 
 
@@ -91,7 +92,7 @@ def check_sessions(**_: Any) -> list[CheckMessage]:
     """Report an engine that takes a cache without a connection for an empty one."""
     is_djangos = settings.SESSION_ENGINE == _DJANGOS_ENGINE
     entry = _caches().get(str(settings.SESSION_CACHE_ALIAS), {})
-    if not (is_djangos and _has_sessions() and (_is_ours(entry) or _is_on_our_pool(entry))):
+    if not (is_djangos and _has_sessions() and (_is_ours(entry) or is_on_factory(entry))):
         return []
     return [
         Warning(
@@ -154,15 +155,6 @@ def _is_ours(entry: Mapping[str, Any]) -> bool:
     except ImportError:
         return False  # Django says so, when the cache is first used
     return isinstance(backend, type) and issubclass(backend, RedisPoolCache)
-
-
-def _is_on_our_pool(entry: Mapping[str, Any]) -> bool:
-    """Tell of a cache of django-redis that has its clients from us."""
-    everywhere = getattr(settings, "DJANGO_REDIS_CONNECTION_FACTORY", None)
-    options = entry.get("OPTIONS")
-    own = options.get("CONNECTION_FACTORY") if isinstance(options, Mapping) else None
-    backend = str(entry.get("BACKEND", ""))
-    return (own or everywhere) == _FACTORY and backend.startswith("django_redis.")
 
 
 def _no_pool(alias: str, entry: Mapping[str, Any], pools: object) -> list[Problem]:

@@ -55,8 +55,8 @@ def test_all_pools_are_dialled_and_one_that_is_down_is_status_1(url):
     }  # fmt: skip
 
 
-def test_nothing_listens_is_told_with_the_way_out():
-    """Also in the table."""
+def test_nothing_listens_is_told_with_the_way_out(caplog):
+    """Also in the table; and not once more in the log."""
     pools = {"default": f"redis://127.0.0.1:{free_port()}"}
 
     assert "nothing listens there" in entry(pools)["way_out"]
@@ -64,6 +64,7 @@ def test_nothing_listens_is_told_with_the_way_out():
     assert said.status == 1
     assert "down" in said.out
     assert "nothing listens there" in said.out
+    assert caplog.records == []
 
 
 def test_unknown_name_is_told_with_the_way_out():

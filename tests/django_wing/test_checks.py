@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from django.core.checks import Error, Warning, run_checks
 from django.core.management import call_command
 
 from redis_pool_ext.django.checks import TAG
+from redis_pool_ext.django.misspelt import KNOWN
+from tests.support.pages import DOCS
 
 OURS = "redis_pool_ext.django.middleware.RedisPoolMiddleware"
 DERIVED = "tests.django_wing.project.middleware.Derived"
@@ -122,6 +125,14 @@ def test_wrong_cache_is_reported(
     assert "s3cret" not in str(problem)
 
 
+def test_wrong_cache_does_not_end_the_check(settings: Any) -> None:
+    """Django's own checks make each cache, before or after ours has looked at its entry."""
+    settings.REDIS_POOLS = {"default": URL}
+    settings.CACHES = {"default": {"BACKEND": CACHE, "OPTIONS": {"SERIALISER": "json"}}}
+
+    assert "redis_pool_ext.E011" in [problem.id for problem in run_checks()]
+
+
 @pytest.mark.parametrize("entry", [{}, {"LOCATION": "reports"}])
 def test_right_cache_is_not_reported(settings: Any, entry: dict[str, Any]) -> None:
     """LOCATION may be left out."""
@@ -154,7 +165,7 @@ def test_session_engine_on_django_redis_and_our_pool_is_reported(settings: Any, 
     """Wherever django-redis is told where its clients come from."""
     factory = "redis_pool_ext.django.factory.ConnectionFactory"
     settings.SESSION_ENGINE = DJANGOS_ENGINE
-    entry = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": URL}
+    entry = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "default"}
     if place == "setting":
         settings.DJANGO_REDIS_CONNECTION_FACTORY = factory
     else:
@@ -259,3 +270,75 @@ def test_setting_of_an_odd_type_stops_no_check(settings: Any, odd: Any, settings
         setattr(settings, name, value)
 
     assert isinstance(run_checks(tags=[TAG], include_deployment_checks=True), list)
+
+
+@pytest.mark.parametrize(
+    ("location", "options", "said"),
+    [
+        (URL, {"SOCKET_TIMEOUT": 1}, "SOCKET_TIMEOUT would have no effect"),
+        ("redis://u:s3cret@elsewhere/0", {}, "'redis://***@elsewhere/0' is no alias or URL"),
+        (["default", "report"], {}, "'report' is no alias or URL"),
+    ],
+)
+def test_django_redis_that_the_factory_would_refuse_is_reported(
+    settings: Any, location: Any, options: dict[str, Any], said: str
+) -> None:
+    """Before the first visitor meets it; by its name in CACHES, and without a password."""
+    settings.DJANGO_REDIS_CONNECTION_FACTORY = "redis_pool_ext.django.factory.ConnectionFactory"
+    backend = {"BACKEND": "django_redis.cache.RedisCache"}
+    settings.CACHES = {"old": {**backend, "LOCATION": location, "OPTIONS": options}}
+
+    [problem] = found(settings, {"default": URL})
+    assert (type(problem), problem.id) == (Error, "redis_pool_ext.E017")
+    assert problem.msg.startswith("CACHES['old']: ")
+    assert said in problem.msg
+    assert "s3cret" not in str(problem)
+
+
+def test_django_redis_that_the_factory_takes_is_not_reported(settings: Any) -> None:
+    """By alias or URL; and without the factory it is not our business."""
+    backend = {"BACKEND": "django_redis.cache.RedisCache"}
+    ours = {"CONNECTION_FACTORY": "redis_pool_ext.django.factory.ConnectionFactory"}
+    settings.CACHES = {
+        "alias": {**backend, "LOCATION": "default", "OPTIONS": ours},
+        "url": {**backend, "LOCATION": URL, "OPTIONS": ours},
+        "theirs": {**backend, "LOCATION": "redis://elsewhere", "OPTIONS": {"PASSWORD": "x"}},
+    }
+
+    assert found(settings, {"default": URL}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("REDIS_POOL_BUDGT", "REDIS_POOL_BUDGET"), ("REDIS_POOL_THREAD", "REDIS_POOL_THREADS")],
+)
+def test_setting_that_is_nearly_ours_is_reported(settings: Any, name: str, meant: str) -> None:
+    """Nothing reads it, and nothing else would say so."""
+    setattr(settings, name, 2)
+
+    [problem] = found(settings, {"default": URL})
+    assert (type(problem), problem.id) == (Warning, "redis_pool_ext.W010")
+    assert problem.msg.startswith(f"{name}: ")
+    assert repr(meant) in problem.hint
+
+
+def test_pools_under_a_wrong_name_are_missed_and_found(settings: Any) -> None:
+    """The error says what is missing, the warning what is there instead."""
+    settings.REDIS_POOL = {"default": URL}
+
+    assert {problem.id[-4:] for problem in found(settings, MISSING)} == {"E009", "W010"}
+
+
+@pytest.mark.parametrize("name", ["REDIS_POOL", "REDIS_POOL_SIZE", "REDIS_URL", "REDIS_HOST"])
+def test_setting_of_the_projects_own_is_left_alone(settings: Any, name: str) -> None:
+    """It is like none of ours, or the one that it is like is set as well."""
+    setattr(settings, name, 2)
+
+    assert found(settings, {"default": URL}) == []
+
+
+def test_every_setting_of_the_page_is_known() -> None:
+    """And no other: docs/settings.md has those that there are."""
+    page = (DOCS / "settings.md").read_text()
+    headings = set(re.findall(r"^### `(REDIS_\w+)`", page, re.MULTILINE))
+    assert {"REDIS_POOLS", *headings} - {"REDIS_POOL_STATUS_DIR"} == set(KNOWN)

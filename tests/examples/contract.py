@@ -283,6 +283,7 @@ class PollContract:
             site.process.wait(20)
         assert "Traceback" not in site.output, site.output
         assert f":{site.port}" in site.output  # where to look, for the person who started it
+        assert f":{port}/0" in site.output  # whom to ask, for a second terminal
         assert _is_gone(port)
         assert [path.name for path in tmp_path.iterdir()] == ["output"]
 

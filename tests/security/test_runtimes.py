@@ -17,7 +17,7 @@ from ..support.tls import TLSFront
 GEVENT = """
 import gevent.monkey
 gevent.monkey.patch_all()
-import gevent, time
+import gevent, logging, time
 from redis_pool_ext import PoolUnavailableError, RedisPool
 from redis_pool_ext.liveness import looks_alive
 pool = RedisPool.from_url(URL, max_connections=3, timeout=20)
@@ -29,6 +29,7 @@ def work(number):
 gevent.joinall([gevent.spawn(work, number) for number in range(10)], raise_error=True)
 assert all(map(looks_alive, pool._ledger.idle))
 print(pool.stats().created, pool.stats().discarded)
+logging.disable()  # of a dial in vain it tells
 began = time.monotonic()
 try:
     RedisPool.from_url(DEAF, timeout=0.5).client.ping()
@@ -36,7 +37,7 @@ except PoolUnavailableError:
     print(time.monotonic() - began < 5)
 """
 UVLOOP = """
-import asyncio, time, uvloop
+import asyncio, logging, time, uvloop
 from redis_pool_ext import AsyncRedisPool, PoolUnavailableError
 from redis_pool_ext.aio.liveness import is_alive
 async def work(pool, number):
@@ -49,6 +50,7 @@ async def main():
         await asyncio.gather(*(work(pool, number) for number in range(10)))
         assert all([await is_alive(connection) for connection in pool._ledger.idle])
         print(pool.stats().created, pool.stats().discarded)
+    logging.disable()  # of a dial in vain it tells
     began = time.monotonic()
     async with AsyncRedisPool.from_url(DEAF, timeout=0.5) as pool:
         try:

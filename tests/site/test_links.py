@@ -123,3 +123,14 @@ def test_style_sheets_are_looked_at(tmp_path: Path):
     (tmp_path / "b.css").write_text("p {background: url(b.png)}")
 
     assert list(faults_of_styles(tmp_path)) == ["a.css asks another host"]
+
+
+def test_link_that_says_a_files_name_says_the_pages_title(tmp_path: Path):
+    """On the site there are no files; other words, and code, stay as they are."""
+    from site_links import called_by_title
+
+    (tmp_path / "a-b.md").write_text("# What `a` is\n")
+    rest = "[more](a-b.md) [c.md](a-b.md)\n\n```md\n[a-b.md](a-b.md)\n```\n"
+    assert called_by_title(f"[a-b.md](a-b.md#x) [a-b.md](a-b.md) {rest}", tmp_path) == (
+        f"[What `a` is](a-b.md#x) [What `a` is](a-b.md) {rest}"
+    )

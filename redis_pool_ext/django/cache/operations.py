@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 from .keys import names_of, pattern_for
-from .options import read_options
+from .options import Options, read_options
+from .values import Values
 
 __all__ = ["Command", "Operation", "Operations", "T"]
 
@@ -47,8 +49,25 @@ class Operations(BaseCache):
 
     def __init__(self, location: object, params: dict[str, Any]) -> None:
         super().__init__(params)
-        self.alias: str
-        self.alias, self._values = read_options(location, params)
+        self._entry = location, params
+
+    @cached_property
+    def _options(self) -> Options:
+        """What the entry says, read at the first use.
+
+        Django's own checks make every cache: an error from there would be a traceback in the
+        place of all that `manage.py check` has to say, our own check of `CACHES` among it.
+        """
+        return read_options(*self._entry)
+
+    @cached_property
+    def alias(self) -> str:
+        """The pool's, in `REDIS_POOLS`. Raises `InvalidCacheBackendError` for a wrong entry."""
+        return self._options.alias
+
+    @cached_property
+    def _values(self) -> Values:
+        return self._options.values
 
     def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> float | None:
         """Return the seconds to keep something, with their fraction; None: for good."""

@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the sub-commands."""
-        add_commands(parser.add_subparsers(dest="subcommand", metavar="command", required=True))
+        add_commands(parser.add_subparsers(dest="subcommand", required=True))
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run one of them; raises `SystemExit` with its status, unless that is 0."""
