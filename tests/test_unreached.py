@@ -58,6 +58,7 @@ def test_first_dial_in_vain_is_named_at_once(caplog):
 
 
 def test_it_is_said_once_a_second_until_the_circuit_opens(caplog):
+    """Then the circuit says what it has to say, once."""
     pool = RedisPool(StubConnection, script=[DOWN] * FAILURES_TO_OPEN, housekeeping_interval=None)
     ask(pool, FAILURES_TO_OPEN - 1)
     assert len(said(caplog)) == 1
@@ -81,6 +82,7 @@ def test_probes_of_an_open_circuit_are_not_told(clock, caplog):
 
 
 def test_it_is_said_again_when_a_second_has_passed(clock, caplog):
+    """The server is still not there."""
     pool = RedisPool(StubConnection, script=[DOWN] * 2)
     ask(pool)
     clock.advance(1.0)
@@ -109,6 +111,7 @@ def test_server_that_refuses_us_was_reached(caplog):
 
 
 def test_pools_of_other_names_have_a_word_of_their_own(caplog):
+    """They may be of other servers."""
     for alias in ("a", "b"):
         ask(RedisPool(StubConnection, alias=alias, script=[DOWN]))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import warnings
 from configparser import ConfigParser
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,6 +15,16 @@ from ..support.pages import ROOT
 pytest_plugins = ["pytester"]
 
 PLUGIN = "redis_pool_ext_pytest"
+
+# The run around may have the plugin from its entry point, by an installation that does not list
+# the files of its own: then pytest has not rewritten it, and says so.
+INI = """\
+[pytest]
+filterwarnings =
+    error
+    ignore:Module already imported so cannot be rewritten
+addopts = --strict-markers --strict-config
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -31,14 +40,11 @@ def run(pytester):
     """Run tests with the plugin; `setting` is that of the ini file."""
 
     def run(tests: str, *arguments: str, setting: str | None = None, apart: bool = False):
-        ini = "[pytest]\nfilterwarnings = error\naddopts = --strict-markers --strict-config\n"
+        ini = INI
         pytester.makeini(ini if setting is None else f"{ini}redis_pools = {setting}\n")
         pytester.makepyfile(tests)
         runs = pytester.runpytest_subprocess if apart else pytester.runpytest_inprocess
-        with warnings.catch_warnings():
-            # The run around this one has it from its entry point, and takes warnings for errors.
-            warnings.simplefilter("ignore", pytest.PytestAssertRewriteWarning)
-            return runs("-p", PLUGIN, "-p", "no:cacheprovider", *arguments)
+        return runs("-p", PLUGIN, "-p", "no:cacheprovider", *arguments)
 
     return run
 
