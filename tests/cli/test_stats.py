@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 
 import pytest
 
@@ -70,13 +68,9 @@ def test_alias_leaves_the_other_pools_out(place, url):
 def test_process_that_hangs_is_told_and_is_status_1(place, url):
     """The others are told nevertheless."""
     pools = {"default": url}
-    with served(pools) as hangs, served(pools) as answers:
-        os.kill(hangs.pid, signal.SIGSTOP)
-        try:
-            said = call("stats", pools, json=True, timeout=2.0)
-            drawn = call("stats", pools, timeout=2.0)
-        finally:
-            os.kill(hangs.pid, signal.SIGCONT)
+    with served(pools) as hangs, served(pools) as answers, hangs.frozen():
+        said = call("stats", pools, json=True, timeout=2.0)
+        drawn = call("stats", pools, timeout=2.0)
 
     assert (said.status, drawn.status) == (1, 1)
     assert [each["pid"] for each in said.data["silent"]] == [hangs.pid]

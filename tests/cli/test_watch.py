@@ -68,12 +68,9 @@ def test_nobody_there_is_said(place, url):
 
 def test_process_that_hangs_at_the_last_look_is_status_1(place, url):
     """For scripts."""
-    with Program(SERVES, json.dumps({"default": url}), "1", "default") as program:
-        os.kill(program.pid, signal.SIGSTOP)
-        try:
-            said = call("watch", {"default": url}, timeout=0.3, **ONCE)
-        finally:
-            os.kill(program.pid, signal.SIGCONT)
+    serves = Program(SERVES, json.dumps({"default": url}), "1", "default")
+    with serves as program, program.frozen():
+        said = call("watch", {"default": url}, timeout=0.3, **ONCE)
 
     assert said.status == 1
     assert f"process {program.pid} does not answer in time" in said.out

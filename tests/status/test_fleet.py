@@ -122,13 +122,10 @@ def test_answer_without_an_end_is_not_read_for_ever(place, monkeypatch):
 def test_process_that_hangs_is_told_as_such_within_the_time(place, url):
     """The others are told nevertheless, and its socket stays."""
     with Program(SERVES, url, "1") as hangs, Program(SERVES, url, "1") as answers:
-        os.kill(hangs.pid, signal.SIGSTOP)
-        try:
+        with hangs.frozen():
             began = monotonic()
             told = {each["process"]["pid"]: each for each in others(timeout=2.0)}
             took = monotonic() - began
-        finally:
-            os.kill(hangs.pid, signal.SIGCONT)
 
         assert "does not answer in time" in told[hangs.pid]["error"]
         assert told[hangs.pid]["pools"] == []
@@ -155,7 +152,7 @@ def test_desk_whose_queue_was_full_is_asked_when_there_is_room(place, url):
     """It was busy with others for a moment."""
     with Program(SERVES, url, "1") as program:
         path = place / f"{program.pid}.sock"
-        os.kill(program.pid, signal.SIGSTOP)
+        program.freeze()
         crowd = _fill(path)
         threading.Timer(0.1, os.kill, (program.pid, signal.SIGCONT)).start()
         for visitor in crowd:

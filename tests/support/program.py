@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -52,6 +55,20 @@ class Program:
         if self.process.poll() is None and kind is not None:
             self.process.kill()
         self.end()
+
+    def freeze(self) -> None:
+        """Stop all of its threads; a signal is taken by one of them, when that next runs."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it hang for the block."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     @property
     def pid(self) -> int:

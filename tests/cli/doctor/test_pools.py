@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
 import pytest
@@ -33,13 +31,9 @@ class TestOfPools:
 
     def test_process_that_hangs_is_an_error(self, place, url):
         """Its pools are not known."""
-        code = SERVES
-        with Program(code, f'{{"default": "{url}"}}', "1", "default") as program:
-            os.kill(program.pid, signal.SIGSTOP)
-            try:
-                found = finding({"default": url}, "processes", timeout=2.0)
-            finally:
-                os.kill(program.pid, signal.SIGCONT)
+        serves = Program(SERVES, f'{{"default": "{url}"}}', "1", "default")
+        with serves as program, program.frozen():
+            found = finding({"default": url}, "processes", timeout=2.0)
 
         assert (found["level"], found["about"]) == ("error", f"process {program.pid}")
 
