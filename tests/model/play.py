@@ -161,20 +161,20 @@ class Play:
     def look_at_end(self) -> None:
         """Nothing is lost, nothing is counted twice, and all places can be taken again."""
         stats = self.pool.stats()
-        assert (stats.in_use, stats.connecting, stats.waiting) == (0, 0, 0), stats
-        assert stats.idle == len(self.sockets), stats
-        assert stats.double_releases == 0, stats
+        assert (stats.in_use, stats.connecting, stats.waiting) == (0, 0, 0), str(stats)
+        assert stats.idle == len(self.sockets), str(stats)
+        assert stats.double_releases == 0, str(stats)
         if self.is_exact:
             self._look_at_counters(stats)
         if not self.is_closed:
             self._take_all()
 
     def _look_at_counters(self, stats: PoolStats) -> None:
-        assert ended(stats) == self.started, stats
-        assert stats.acquired == self.ends["served"], stats
-        assert stats.waits.total == self.started, stats
-        assert stats.released == stats.acquired - self.dropped, stats
-        assert stats.discarded.get("lost", 0) == self.dropped, stats
+        assert ended(stats) == self.started, str(stats)
+        assert stats.acquired == self.ends["served"], str(stats)
+        assert stats.waits.total == self.started, str(stats)
+        assert stats.released == stats.acquired - self.dropped, str(stats)
+        assert stats.discarded.get("lost", 0) == self.dropped, str(stats)
 
     def _take_all(self) -> None:
         self.script.clear()

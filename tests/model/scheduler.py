@@ -336,15 +336,15 @@ class TurnRLock:
         self._depth += 1
 
     def __exit__(self, *_exc: object) -> None:
-        self._depth -= 1
-        if self._depth:
+        if self._depth > 1:
+            self._depth -= 1
             return
         if self._scheduler.failure is None:
             try:
-                self._look()
+                self._look()  # what it says of the pool may ask for the lock, which is still ours
             except BaseException as error:
                 self._scheduler.fail(error)
-        self._owner = None
+        self._depth, self._owner = 0, None
         self._scheduler.count_lock(-1)
         self._scheduler.switch()
 
