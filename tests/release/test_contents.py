@@ -44,7 +44,7 @@ def test_source_runs_its_tests(built: Built, tmp_path: Path):
     with tarfile.open(built.sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     [folder] = tmp_path.iterdir()
-    asked = (sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "tests/test_config.py")
+    asked = (sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "tests/config")
 
     assert " passed" in run(*asked, cwd=folder, PYTHONPATH=str(folder))
 
