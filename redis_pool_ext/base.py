@@ -177,9 +177,13 @@ class PoolBase(PoolInterface, Upkeep, Looking):
             (stats.in_use, {**name, "db.client.connection.state": "used"}),
         ]
 
+    def _at_home(self, act: Callable[..., Any], *args: Any) -> None:
+        """Do what waits for nothing where the sockets may be touched: here, in any thread."""
+        act(*args)
+
     def credentials_changed(self) -> None:
         """Begin anew with other credentials, as `drain()` does; from whatever thread."""
-        self.drain()
+        self._at_home(self.drain)
 
     def follows(self, before: PoolBase) -> bool:
         """Tell whether this pool is in the place of `before`, whose event loop is closed."""

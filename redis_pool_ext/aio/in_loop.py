@@ -107,10 +107,6 @@ class InLoop(PoolBase, AsyncKeeping):
         with self._lock:  # what finalizers have left behind is settled in the loop
             return self._ledger.stats()
 
-    def credentials_changed(self) -> None:
-        """Begin anew with other credentials, as `drain()` does; from whatever thread."""
-        self._at_home(self.drain)
-
 
 # What a child must not collect: at its end it would wake the parent's loop.
 _of_parents: list[Any] = []

@@ -8,7 +8,6 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from ..aio.pool import AsyncRedisPool
 from ..base import PoolBase
 from ..config import check_pool_arguments
 from ..records import HELD, Slot
@@ -76,10 +75,7 @@ class _Taken:
         acts = [partial(pool._free, slot) for slot in self._places]
         acts += [partial(self._keep, connection) for connection in self._idle]
         for act in acts:
-            if isinstance(pool, AsyncRedisPool):
-                pool._at_home(act)
-            else:
-                act()
+            pool._at_home(act)
 
     def _keep(self, connection: Any) -> None:
         self._pool._take_in(connection, connection.slot, connection.dirt())

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from ..aio.pool import AsyncRedisPool
 from ..base import PoolBase
 from .blocks import block
 from .chosen import each_pool
@@ -52,7 +51,7 @@ class _Down(TapOfAlias):
 
     def begin(self, pool: PoolBase) -> None:
         self._pools.append(pool)
-        _drain(pool)
+        pool._at_home(pool.drain)
         for connection in connections_of(pool):
             connection.leave()  # its holder's next command goes elsewhere: to a dial, in vain
             _hang_up(connection)
@@ -61,13 +60,6 @@ class _Down(TapOfAlias):
         for pool in self._pools:
             with pool._lock:
                 pool._ledger.circuit.succeeded()
-
-
-def _drain(pool: PoolBase) -> None:
-    if isinstance(pool, AsyncRedisPool):
-        pool._at_home(pool.drain)
-    else:
-        pool.drain()
 
 
 def _hang_up(connection: Any) -> None:
