@@ -14,6 +14,7 @@ from typing import Any
 import redis
 
 from redis_pool_ext import RedisPool
+from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.ledger import Ledger
 from redis_pool_ext.outcomes import DIAL_AT_LEAST
 from redis_pool_ext.records import Refusal, Slot, SlotState, Waiter
@@ -101,13 +102,14 @@ class PaperPool:
     def _queue(self, visit: Visit, waiter: Waiter | None = None, dead: Slot | None = None) -> None:
         ledger, now = self.ledger, self._clock.now
         if waiter is None:
-            waiter = Waiter(visit.at + self._timeout, None if dead is None else 0)
+            waiter = Waiter(self._timeout, until=Deadline(self._timeout, visit.at))
             waiter.wake = Bell(partial(self._clock.after, 0.0, self._woken, visit, waiter))
+            waiter.ticket = None if dead is None else 0
         waiter.gift = None
         if dead is not None:
             ledger.give_up(dead)
         if ledger.line_up(waiter, now):
-            self._clock.at(waiter.deadline, self._leave, visit, waiter)
+            self._clock.at(waiter.at, self._leave, visit, waiter)
             self._look_later()
         elif waiter.gift is None:
             self._leave(visit, waiter)
@@ -157,7 +159,7 @@ class PaperPool:
     def _dial(self, visit: Visit, waiter: Waiter, connection: PaperConnection) -> None:
         now = self._clock.now
         self._server.dial(partial(self._dialled, visit, connection, now))
-        end = max(waiter.deadline, now + DIAL_AT_LEAST)
+        end = max(waiter.at, now + DIAL_AT_LEAST)
         self._clock.at(end, self._cut, visit, connection, end - now)
 
     def _cut(self, visit: Visit, connection: PaperConnection, had: float) -> None:

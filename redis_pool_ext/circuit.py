@@ -25,21 +25,18 @@ class Circuit:
     """
 
     __slots__ = (
-        "_failures", "_longest_backoff", "_prober", "is_promised", "last_error", "next_probe",
+        "_failures", "_longest_backoff", "_prober", "is_open", "is_promised", "last_error",
+        "next_probe",
     )  # fmt: skip
 
     def __init__(self, longest_backoff: float = BACKOFF_CAP) -> None:
         self._longest_backoff = longest_backoff
         self._failures = 0
         self._prober: int | None = None
+        self.is_open: bool = False  # the server counts as down; asked by everybody who queues up
         self.last_error: BaseException | None = None
         self.next_probe: float = 0.0
         self.is_promised: bool = False  # the next probe, by nobody's caller
-
-    @property
-    def is_open(self) -> bool:
-        """Tell whether the server counts as down."""
-        return self._failures >= FAILURES_TO_OPEN
 
     @property
     def state(self) -> str:
@@ -69,6 +66,7 @@ class Circuit:
     def succeeded(self) -> None:
         """Note a finished handshake: the server is there."""
         self._failures = 0
+        self.is_open = False
         self.last_error = None
 
     def failed(self, now: float, error: BaseException) -> None:
@@ -78,6 +76,7 @@ class Circuit:
         self.is_promised = False
         steps = min(self._failures - FAILURES_TO_OPEN, 16)
         if steps >= 0:
+            self.is_open = True
             backoff = min(self._longest_backoff, BACKOFF_BASE * 2.0**steps)
             self.next_probe = now + random.uniform(0.0, backoff)
 

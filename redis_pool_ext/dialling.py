@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
-
 from .connection import GuardedConnection, guarded
 from .deadline import Deadline
 from .liveness import answers, looks_alive
@@ -20,41 +18,47 @@ class Dialling(Waiting, Trusting):
     """The part of the pool that dials, renews and validates."""
 
     def _get_with_care(
-        self, gift: GuardedConnection | None, deadline: Deadline, priority: Priority
+        self, gift: GuardedConnection, deadline: Deadline | None, priority: Priority
     ) -> GuardedConnection:
-        """Turn an idle connection in doubt, or a place in the queue, into a good one."""
-        began = monotonic() if gift is None or gift.slot is None else gift.slot.taken_at
-        waiter = dead = None
+        """Lend an idle connection that is in doubt, if it is alive; else another one."""
+        assert gift.slot is not None
+        began, deadline = gift.slot.taken_at, deadline or Deadline(self.timeout)
         try:
             # With timeout=0, too, it has the time to answer: all that idle would be renewed.
-            if gift is not None and not (
-                self._is_fresh(gift) or self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST))
-            ):
-                dead, gift = self._retire(gift), None
-            if gift is None:
-                ticket = None if dead is None else 0
-                waiter = Waiter(deadline.at, ticket, None, priority)
-                gift = self._make_good(self._queue(waiter, deadline, dead), waiter, deadline)
+            is_good = self._is_fresh(gift) or self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST))
+            dead = None if is_good else self._retire(gift)
         except BaseException as error:
-            self._got_nothing(waiter, began, error)
+            self._got_nothing(None, began, error)
             raise
-        self._got_it(waiter, began)
+        if dead is None:
+            self._got_it(None, began)
+            return gift
+        waiter = Waiter(self.timeout, priority, deadline)
+        waiter.began, waiter.ticket = began, 0
+        return self._take_turn(waiter, dead)
+
+    def _take_turn(self, waiter: Waiter, dead: Slot | None = None) -> GuardedConnection:
+        """Turn a place in the queue into a good connection."""
+        try:
+            gift = self._make_good(self._queue(waiter, dead), waiter)
+        except BaseException as error:
+            self._got_nothing(waiter, waiter.began, error)
+            raise
+        self._got_it(waiter, waiter.began)
         return gift
 
-    def _make_good(
-        self, gift: GuardedConnection | Slot, waiter: Waiter, deadline: Deadline
-    ) -> GuardedConnection:
+    def _make_good(self, gift: GuardedConnection | Slot, waiter: Waiter) -> GuardedConnection:
         """Dial in a slot, or make sure of an idle connection; else wait for another one."""
         while True:
             if isinstance(gift, Slot):
-                made = self._dial(gift, deadline)
+                made = self._dial(gift, waiter)
                 if made is not None:
                     return made
-                gift = self._queue(waiter, deadline, still_dialling(gift))
-            elif self._is_fresh(gift) or self._is_alive(gift, deadline):
+                gift = self._queue(waiter, still_dialling(gift))
+            elif self._is_fresh(gift) or self._is_alive(gift, waiter):
                 return gift
             else:
-                gift = self._queue(waiter, deadline, self._retire(gift))
+                gift = self._queue(waiter, self._retire(gift))
 
     def _dial(self, slot: Slot, deadline: Deadline) -> GuardedConnection | None:
         """Make a connection for a caller in a slot that was opened for it.

@@ -52,10 +52,13 @@ class Line(set[Waiter]):
         self.lanes[waiter.priority].pop(waiter, None)
 
     def dismiss(self, waiter: Waiter) -> None:
-        """Wake a waiter, and only then take it out: whoever is struck in between left it in."""
-        if waiter.wake.locked():
-            waiter.wake.release()
-        self.leave(waiter)
+        """Take a waiter out, and wake it: last, for the longer its waker goes on the later it runs.
+
+        Who is struck in between has it wait until it looks by itself.
+        """
+        self.discard(waiter)
+        self.lanes[waiter.priority].pop(waiter, None)
+        waiter.wake.release()
 
     def first(self) -> Waiter | None:
         """Return who is to be served next; None where nobody waits."""

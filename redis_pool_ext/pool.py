@@ -28,7 +28,7 @@ from .lease import Lease
 from .leased import ClientFactory
 from .lending import Lending
 from .priority import Priority
-from .records import HELD, Slot
+from .records import HELD, Slot, Waiter
 from .report import caller_site
 from .waiting import GLANCE
 
@@ -94,7 +94,9 @@ class RedisPool(Lending[Lease], PoolBase, Keeping, ConnectionPoolInterface):
             connection = None if ledger.queue or ledger.lends_by_turn else ledger.idle.pop()  # type: ignore[assignment]  # of its own kind
         except IndexError:
             connection = None
-        if connection is not None:
+        if connection is None:
+            connection = self._take_turn(Waiter(self.timeout, priority, deadline))
+        else:
             slot: Slot = connection.slot  # type: ignore[assignment]  # while it was idle
             now = monotonic()
             ledger.lent.add(slot.key)
@@ -107,7 +109,7 @@ class RedisPool(Lending[Lease], PoolBase, Keeping, ConnectionPoolInterface):
                 and not ledger.lends_with_care
             ):
                 return connection
-        connection = self._get_with_care(connection, deadline or Deadline(self.timeout), priority)
+            connection = self._get_with_care(connection, deadline, priority)
         if self.leak_detection_threshold is not None and connection.slot is not None:
             connection.slot.site = caller_site()
         return connection

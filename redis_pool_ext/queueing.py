@@ -7,7 +7,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from . import refusals
-from .deadline import Deadline
 from .errors import LeaseError, RedisPoolError
 from .records import Refusal, Slot, SlotState, Waiter
 from .refusing import Look
@@ -35,13 +34,10 @@ class Queueing(Telling):
             alias=self.alias,
         )
 
-    def _join_queue(self, waiter: Waiter, instead_of: Slot | None) -> bool:
+    def _join_queue(self, waiter: Waiter, now: float, instead_of: Slot | None) -> bool:
         """Queue up, and tell whether there is anything to wait for."""
         ledger, was_stale = self._ledger, False
         with self._lock:
-            now = monotonic()
-            # With timeout=0 it is over by now, and what is there shall still be its own.
-            waiter.deadline = max(waiter.deadline, now)
             if instead_of is not None:
                 was_stale = instead_of.state is SlotState.HELD
                 ledger.give_up(instead_of)
@@ -104,14 +100,14 @@ class Queueing(Telling):
                 self._ledger.counters.acquired -= 1  # counted as it was given
         self._take_in(connection, slot, connection.dirt())
 
-    def _refuse(self, waiter: Waiter, deadline: Deadline) -> NoReturn:
-        """Count a caller who was given nothing until the deadline, and raise why."""
+    def _refuse(self, waiter: Waiter) -> NoReturn:
+        """Count a caller who was given nothing until its deadline, and raise why."""
         refusal = waiter.refusal or Refusal.TIMED_OUT
         waiter.end = refusal.value
         self._count_end(refusal.value)
         if refusal in _EXHAUSTED:
             self._report_exhaustion()
-        raise self._refused(refusal, deadline.seconds)
+        raise self._refused(refusal, waiter.seconds)
 
     def _refused(self, refusal: Refusal, seconds: float = 0.0) -> RedisPoolError:
         """Return the error for a caller who gets nothing, within so many seconds."""

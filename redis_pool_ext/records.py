@@ -6,8 +6,10 @@ import math
 import threading
 import weakref
 from enum import Enum
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .deadline import Deadline
 from .priority import Priority
 from .stats import Tally
 
@@ -99,35 +101,40 @@ class Wake(Protocol):
         ...
 
 
-class Waiter:
-    """A caller in the queue since a moment (monotonic, seconds); `ticket` is its number there.
+class Waiter(Deadline):
+    """A caller who asks for a connection, and is in the queue `since` a moment.
 
-    0, until it queues: it came when there was no queue, and had an idle connection.
+    `ticket` is its number there. 0, until it queues: it came when there was no queue, and had
+    an idle connection.
 
-    It gets a `gift` (an idle connection, or a fresh slot to dial in) or a `refusal`,
-    written before `wake` is released. `wake` is a plain lock, the cheapest thing a thread
-    can sleep on, or what is one to the books.
+    It gets a `gift` (a connection of the kind that it waits for, or a fresh slot to dial in)
+    or a `refusal`, written before `wake` is released. `wake` is a plain lock, the cheapest
+    thing a thread can sleep on, or what is one to the books.
     """
 
     __slots__ = (
-        "deadline", "end", "gift", "has_waited", "priority", "refusal", "since", "ticket",
-        "waited", "wake",
+        "began", "end", "gift", "has_waited", "priority", "refusal", "since", "ticket", "waited",
+        "wake",
     )  # fmt: skip
 
     def __init__(
         self,
-        deadline: float,
-        ticket: int | None = None,
-        wake: Wake | None = None,
+        seconds: float,
         priority: Priority = Priority.NORMAL,
+        until: Deadline | None = None,
+        wake: Wake | None = None,
     ) -> None:
-        self.deadline: float = deadline
+        """Of one who waits for `seconds` from now; or as long as the deadline `until` says."""
+        self.began = began = monotonic()
+        if until is None:
+            self.seconds, self.at = seconds, began + seconds
+        else:
+            self.seconds, self.at = until.seconds, until.at
         self.priority: Priority = priority if type(priority) is Priority else Priority.of(priority)
         self.since: float = 0.0
         self.has_waited: bool = False
-        self.ticket: int | None = ticket
+        self.ticket: int | None = None
         self.waited: float = 0.0  # seconds
-        # A connection of the kind that this waiter waits for, or a slot.
         self.gift: Any = None
         self.refusal: Refusal | None = None
         self.end: str | None = None  # as it was counted, for one that gets nothing

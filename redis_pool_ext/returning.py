@@ -116,9 +116,10 @@ class Returning(Books):
         So with those who end a generation, or make the pool smaller.
         """
         ledger = self._ledger
+        is_outdated = ledger.takes_with_care or connection.generation != ledger.generation
         with self._lock:
             ledger.serve(monotonic())
-        if ledger.takes_with_care or connection.generation != ledger.generation:
+        if is_outdated:
             self._discard_each(ledger.take_outdated)
             self._discard_each(ledger.take_surplus)
 

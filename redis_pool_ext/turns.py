@@ -48,9 +48,12 @@ class Turns(Shelf):
         If not, it has a gift, or a refusal and is in the queue no more.
         """
         is_new = waiter.ticket is None
-        waiter.since = waiter.since or now
-        if not is_new and not waiter.wake.locked():  # it has had its turn, and was woken for it
-            waiter.wake.acquire()  # never in vain: gevent's would switch greenlets, here
+        if is_new:
+            waiter.since = now
+        else:
+            self._welcome_back(waiter, now)
+        # With timeout=0 it is over by now, and what is there shall still be its own.
+        waiter.at = now if waiter.at < now else waiter.at
         if self.codel is not None and not self.is_paused:
             self._expect(self.codel, now)
         self.queue.join(waiter)
@@ -68,6 +71,12 @@ class Turns(Shelf):
             self.queue.begun += 1
         return True
 
+    def _welcome_back(self, waiter: Waiter, now: float) -> None:
+        """Have one wait again that had its turn, and got nothing good."""
+        waiter.since = waiter.since or now
+        if not waiter.wake.locked():  # it was woken
+            waiter.wake.acquire()  # never in vain: gevent's would switch greenlets, here
+
     def serve(self, now: float) -> None:
         """Give what is free to those who wait, in their order.
 
@@ -83,13 +92,14 @@ class Turns(Shelf):
             waiter = queue.first()
             if waiter is None or not self._give(waiter, now):
                 return
+            was_the_last = not self.idle and len(self._slots) >= self.max_connections
             queue.dismiss(waiter)
-            if not self.idle and len(self._slots) >= self.max_connections:
+            if was_the_last:
                 return  # the usual end: one came back, and one was served
 
     def _give(self, waiter: Waiter, now: float) -> bool:
         """Give a waiter what there is for it; False if it is still to wait."""
-        if waiter.gift is not None or waiter.deadline < now:
+        if waiter.gift is not None or waiter.at < now:
             return True
         if self.terms.keeps_some and not self._may_have(waiter.priority):
             return False

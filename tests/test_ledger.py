@@ -21,7 +21,7 @@ def pool():
 
 
 def queue_up(pool: RedisPool, patience: float) -> Waiter:
-    waiter = Waiter(time.monotonic() + patience)
+    waiter = Waiter(patience)
     pool._ledger.queue.join(waiter)
     return waiter
 
@@ -147,4 +147,7 @@ class TestComingBack:
 
 
 def waiters(count: int, ticket: int | None = None) -> list[Waiter]:
-    return [Waiter(time.monotonic() + 60, ticket) for _ in range(count)]
+    made = [Waiter(60) for _ in range(count)]
+    for waiter in made:
+        waiter.ticket = ticket
+    return made

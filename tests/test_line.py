@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from redis_pool_ext.line import Line
@@ -14,7 +12,9 @@ HIGH, NORMAL, LOW = Priority
 
 
 def of(priority: Priority = NORMAL, ticket: int | None = None) -> Waiter:
-    return Waiter(time.monotonic() + 60, ticket, priority=priority)
+    waiter = Waiter(60, priority)
+    waiter.ticket = ticket
+    return waiter
 
 
 @pytest.fixture

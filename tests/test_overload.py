@@ -351,7 +351,7 @@ class TestShedding:
     def test_caller_who_comes_back_too_late_is_told_that_it_was_overload(self):
         """What it was given proved dead, and there is room: it is sent away before it is served."""
         ledger = overloaded_pool(room=1, target=1.0)._ledger
-        waiter, now = Waiter(time.monotonic() + 60), time.monotonic()
+        waiter, now = Waiter(60), time.monotonic()
         waiter.ticket, waiter.since = 1, now - 60
 
         assert not ledger.line_up(waiter, now)

@@ -15,9 +15,9 @@ class Bell:
 
     __slots__ = ("_loop", "_rung")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._rung = loop.create_future()
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._rung = self._loop.create_future()
 
     def locked(self) -> bool:
         """Tell whether it has still to ring."""

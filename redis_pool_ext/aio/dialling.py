@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from time import monotonic
-
 from ..deadline import Deadline
 from ..outcomes import DIAL_AT_LEAST, still_dialling
 from ..priority import Priority
 from ..records import Slot, Waiter
 from ..trust import ANSWER_WITHIN, Trusting
+from .bell import Bell
 from .connection import GuardedAsyncConnection, guarded_async
 from .liveness import answers, is_alive
 from .waiting import AsyncWaiting
@@ -20,43 +19,51 @@ class AsyncDialling(AsyncWaiting, Trusting):
     """The part of the pool that dials, renews and validates."""
 
     async def _get_with_care(
-        self, gift: GuardedAsyncConnection | None, deadline: Deadline, priority: Priority
+        self, gift: GuardedAsyncConnection, deadline: Deadline | None, priority: Priority
     ) -> GuardedAsyncConnection:
-        """Turn an idle connection in doubt, or a place in the queue, into a good one."""
-        began = monotonic() if gift is None or gift.slot is None else gift.slot.taken_at
-        waiter = dead = None
+        """Lend an idle connection that is in doubt, if it is alive; else another one."""
+        assert gift.slot is not None
+        began, deadline = gift.slot.taken_at, deadline or Deadline(self.timeout)
         try:
             # With timeout=0, too, it has the time to answer: all that idle would be renewed.
-            if gift is not None and not (
-                self._is_fresh(gift) or await self._is_alive(gift, deadline.at_least(DIAL_AT_LEAST))
-            ):
-                dead, gift = self._retire(gift), None
-            if gift is None:
-                ticket = None if dead is None else 0
-                waiter = self._new_waiter(deadline, ticket, priority)
-                gift = await self._make_good(
-                    await self._queue(waiter, deadline, dead), waiter, deadline
-                )
+            is_good = self._is_fresh(gift) or await self._is_alive(
+                gift, deadline.at_least(DIAL_AT_LEAST)
+            )
+            dead = None if is_good else self._retire(gift)
         except BaseException as error:
-            self._got_nothing(waiter, began, error)
+            self._got_nothing(None, began, error)
             raise
-        self._got_it(waiter, began)
+        if dead is None:
+            self._got_it(None, began)
+            return gift
+        waiter = Waiter(self.timeout, priority, deadline, Bell())
+        waiter.began, waiter.ticket = began, 0
+        return await self._take_turn(waiter, dead)
+
+    async def _take_turn(self, waiter: Waiter, dead: Slot | None = None) -> GuardedAsyncConnection:
+        """Turn a place in the queue into a good connection."""
+        try:
+            gift = await self._make_good(await self._queue(waiter, dead), waiter)
+        except BaseException as error:
+            self._got_nothing(waiter, waiter.began, error)
+            raise
+        self._got_it(waiter, waiter.began)
         return gift
 
     async def _make_good(
-        self, gift: GuardedAsyncConnection | Slot, waiter: Waiter, deadline: Deadline
+        self, gift: GuardedAsyncConnection | Slot, waiter: Waiter
     ) -> GuardedAsyncConnection:
         """Dial in a slot, or make sure of an idle connection; else wait for another one."""
         while True:
             if isinstance(gift, Slot):
-                made = await self._dial(gift, deadline)
+                made = await self._dial(gift, waiter)
                 if made is not None:
                     return made
-                gift = await self._queue(waiter, deadline, still_dialling(gift))
-            elif self._is_fresh(gift) or await self._is_alive(gift, deadline):
+                gift = await self._queue(waiter, still_dialling(gift))
+            elif self._is_fresh(gift) or await self._is_alive(gift, waiter):
                 return gift
             else:
-                gift = await self._queue(waiter, deadline, self._retire(gift))
+                gift = await self._queue(waiter, self._retire(gift))
 
     async def _dial(self, slot: Slot, deadline: Deadline) -> GuardedAsyncConnection | None:
         """Make a connection for a caller in a slot that was opened for it.

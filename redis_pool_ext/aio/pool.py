@@ -13,7 +13,9 @@ from ..deadline import Deadline
 from ..leased import ClientFactory
 from ..lending import Lending
 from ..priority import Priority
+from ..records import Waiter
 from ..report import caller_site
+from .bell import Bell
 from .client import LeasedAsyncRedis
 from .connection import GuardedAsyncConnection
 from .in_loop import InLoop
@@ -70,11 +72,13 @@ class AsyncRedisPool(Lending[AsyncLease], InLoop):
         connection: Any = None
         if not ledger.queue and not ledger.lends_by_turn and ledger.idle:
             connection = ledger.take_idle(monotonic())
-        if connection is None or ledger.lends_with_care or not self._is_fresh(connection):
-            deadline = deadline or Deadline(self.timeout)
+        if connection is None:
+            waiter = Waiter(self.timeout, priority, deadline, Bell())
+            connection = await self._take_turn(waiter)
+        elif ledger.lends_with_care or not self._is_fresh(connection):
             connection = await self._get_with_care(connection, deadline, priority)
-            if self.leak_detection_threshold is not None and connection.slot is not None:
-                connection.slot.site = caller_site()
+        if self.leak_detection_threshold is not None and connection.slot is not None:
+            connection.slot.site = caller_site()
         return connection  # type: ignore[no-any-return]
 
     async def release(self, connection: Any) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from ..deadline import Deadline
-from ..priority import Priority
 from ..queueing import Queueing
 from ..records import Slot, Waiter
 from .bell import Bell
@@ -27,11 +25,8 @@ class AsyncWaiting(Queueing):
 
     _next_look: asyncio.TimerHandle | None = None
 
-    def _new_waiter(self, deadline: Deadline, ticket: int | None, priority: Priority) -> Waiter:
-        return Waiter(deadline.at, ticket, Bell(asyncio.get_running_loop()), priority)
-
     async def _queue(
-        self, waiter: Waiter, deadline: Deadline, instead_of: Slot | None = None
+        self, waiter: Waiter, instead_of: Slot | None = None
     ) -> GuardedAsyncConnection | Slot:
         """Wait for a connection, or for a free slot to dial in.
 
@@ -43,23 +38,23 @@ class AsyncWaiting(Queueing):
         waiter.gift = None  # no good: whoever walks away now must not give it back
         began = monotonic()
         try:
-            if self._join_queue(waiter, instead_of):
-                await self._wait(waiter, deadline, began)
+            if self._join_queue(waiter, began, instead_of):
+                await self._wait(waiter, began)
             if waiter.gift is None:
                 self._leave_queue(waiter)
         except BaseException:
             self._walk_away(waiter)
             raise
         if waiter.gift is None:
-            self._refuse(waiter, deadline)
+            self._refuse(waiter)
         gift: GuardedAsyncConnection | Slot = waiter.gift
         return gift
 
-    async def _wait(self, waiter: Waiter, deadline: Deadline, began: float) -> None:
-        """Sleep until there is a gift or a refusal, or until the deadline; count that."""
+    async def _wait(self, waiter: Waiter, began: float) -> None:
+        """Sleep until there is a gift or a refusal, or until its deadline; count that."""
         loop, bell = asyncio.get_running_loop(), waiter.wake
         assert isinstance(bell, Bell)
-        alarm = loop.call_later(max(0.0, deadline.at - began), bell.release)
+        alarm = loop.call_later(max(0.0, waiter.at - began), bell.release)
         self._look_now_and_then(loop)
         try:
             await bell.wait()

@@ -61,13 +61,13 @@ class NodePool(RedisPool):
         operation = current()
         return slot, deadline if operation is None else earlier(operation.limit(), deadline)
 
-    def _wait(self, waiter: Waiter, deadline: Deadline, began: float) -> None:
+    def _wait(self, waiter: Waiter, began: float) -> None:
         # Here, where it is sure that this takes a while: who waits for one node keeps no
         # other one's connection, or two requests could wait for each other.
         operation = current()
         if operation is not None:
             operation.make_room()
-        super()._wait(waiter, deadline, began)
+        super()._wait(waiter, began)
 
     @property
     def is_spare(self) -> bool:

@@ -6,7 +6,6 @@ from threading import get_ident
 from typing import Any
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.ledger import Ledger
 from redis_pool_ext.line import Line
 from redis_pool_ext.priority import Priority
@@ -106,9 +105,9 @@ def gift_is_not_announced(monkeypatch):
 def gift_of_the_last_moment_is_lost(monkeypatch):
     wait = RedisPool._wait
 
-    def forget(self: RedisPool, waiter: Waiter, deadline: Deadline, began: float) -> None:
-        wait(self, waiter, deadline, began)
-        if not deadline.remaining():
+    def forget(self: RedisPool, waiter: Waiter, began: float) -> None:
+        wait(self, waiter, began)
+        if not waiter.remaining():
             waiter.gift = None
 
     monkeypatch.setattr(RedisPool, "_wait", forget)

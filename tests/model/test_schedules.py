@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.records import Waiter
 
 from ..support.stub import StubConnection
@@ -113,15 +112,14 @@ def test_caller_struck_on_its_way_back_to_the_queue_gives_back_nothing_twice(mon
     """Its connection proved dead and was closed: it is not its gift any more."""
     pool = RedisPool(StubConnection, max_connections=1, housekeeping_interval=None)
     pool.release(pool.get_connection())
-    deadline = Deadline(60)
-    waiter = Waiter(deadline.at)
-    dead = pool._retire(pool._queue(waiter, deadline))
+    waiter = Waiter(60)
+    dead = pool._retire(pool._queue(waiter))
 
     def struck(*_args: object) -> None:
         raise Strike
 
     monkeypatch.setattr(pool, "_join_queue", struck)
     with pytest.raises(Strike):
-        pool._queue(waiter, deadline, dead)
+        pool._queue(waiter, dead)
 
     assert pool.stats().double_releases == 0

@@ -178,7 +178,7 @@ class Watch:
         given = [waiter for waiter in self._line if waiter.gift is not None]
         for waiter in given:
             self._given.add(waiter.ticket)
-            assert waiter.deadline >= asked_at, "a gift to one who had expired"
+            assert waiter.at >= asked_at, "a gift to one who had expired"
             assert waiter.wake.has_rung, "a gift to one who was not woken"
             waiter.wake.has_rung = False
             fresh.discard(getattr(waiter.gift, "slot", waiter.gift).key)
@@ -217,5 +217,5 @@ class Watch:
             waiter in self._pool._ledger.queue
             and waiter.gift is None
             and waiter.refusal is None
-            and waiter.deadline > now
+            and waiter.at > now
         )

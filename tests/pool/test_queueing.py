@@ -71,6 +71,19 @@ class TestQueueing:
         assert (stats.waited, stats.waiting, stats.in_use) == (1, 0, 1)
         assert stats.wait_seconds > 0
 
+    def test_waiter_whose_waker_was_struck_looks_by_itself(self):
+        """It was given a connection, and an exception came before it was woken for that."""
+        pool = stub_pool(1, timeout=20)
+        connection = pool.get_connection()
+        waiter = spawn(pool.get_connection)
+        wait_until(lambda: pool.stats().waiting == 1)
+        pool._ledger.queue.dismiss = pool._ledger.queue.leave
+        pool.release(connection)
+
+        assert waiter.result(timeout=5) is connection
+        assert pool.stats().wait_seconds < 5
+        pool.release(connection)
+
     def test_connection_that_is_handed_over_is_not_looked_at(self, monkeypatch):
         """It was in use as it was given; how long its waiter takes to wake up is no idling."""
         pool = stub_pool(1)
