@@ -13,6 +13,7 @@ from redis.exceptions import MaxConnectionsError
 from .stats import PoolStats
 
 __all__ = [
+    "ANSWERED_WITH_503",
     "BudgetExceededError",
     "ConnectionPoolTimeoutError",
     "LeaseError",
@@ -116,3 +117,13 @@ class LeaseStateLostError(LeaseError, redis.ConnectionError):
     Going on with a fresh connection would silently be another state. Also a
     `redis.ConnectionError`, because redis-py's pipelines clean up on that class.
     """
+
+
+# A LeaseError is a mistake in the program, and a Redis command's own error is an answer:
+# neither becomes a 503.
+ANSWERED_WITH_503 = (
+    PoolExhaustedError,
+    PoolUnavailableError,
+    PoolClosedError,
+    BudgetExceededError,
+)

@@ -15,9 +15,8 @@ from typing import Any
 import redis
 import redis.exceptions
 
-from .errors import LeaseError
+from .errors import ANSWERED_WITH_503, LeaseError
 from .forks import ProcessLock
-from .http import ANSWERED_WITH_503
 from .reading import PAGES, is_read, whole_name
 from .report import Reported
 

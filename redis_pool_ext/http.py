@@ -12,16 +12,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .comeback import whole_seconds
-from .errors import (
-    BudgetExceededError,
-    PoolClosedError,
-    PoolExhaustedError,
-    PoolUnavailableError,
-    RedisPoolError,
-)
+from .errors import RedisPoolError
 
 __all__ = [
-    "ANSWERED_WITH_503",
     "MEDIA_TYPES",
     "Answer",
     "answer",
@@ -29,15 +22,6 @@ __all__ = [
     "method_shown",
     "seconds_of",
 ]
-
-# A LeaseError is a mistake in the program, and a Redis command's own error is an answer:
-# neither becomes a 503.
-ANSWERED_WITH_503 = (
-    PoolExhaustedError,
-    PoolUnavailableError,
-    PoolClosedError,
-    BudgetExceededError,
-)
 
 # Any other one is whatever a client has made up, and no two of them need be alike.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")

@@ -15,7 +15,8 @@ from redis_pool_ext import (
     RedisPoolError,
     http,
 )
-from redis_pool_ext.http import ANSWERED_WITH_503, MEDIA_TYPES, answer
+from redis_pool_ext.errors import ANSWERED_WITH_503
+from redis_pool_ext.http import MEDIA_TYPES, answer
 
 ERROR = PoolExhaustedError(
     'no connection within 2.00 s (pool "secret-alias": in_use=16)',

@@ -20,7 +20,7 @@ from django.core.handlers import exception as handlers
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from ..http import ANSWERED_WITH_503
+from ..errors import ANSWERED_WITH_503
 from .responses import answer_503
 
 __all__ = ["install"]

@@ -12,7 +12,8 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.http import parse_accept_header
 
 from ..errors import RedisPoolError
-from ..http import ANSWERED_WITH_503, MEDIA_TYPES, answer, media_type_by, seconds_of
+from ..errors import ANSWERED_WITH_503
+from ..http import MEDIA_TYPES, answer, media_type_by, seconds_of
 from .names import describe
 
 __all__ = ["RedisUnavailable", "register"]

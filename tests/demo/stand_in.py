@@ -10,7 +10,8 @@ from typing import Any
 from redis_pool_ext import RedisPool
 from redis_pool_ext.demo.burst import SECOND
 from redis_pool_ext.demo.example import Example
-from redis_pool_ext.http import ANSWERED_WITH_503, answer
+from redis_pool_ext.errors import ANSWERED_WITH_503
+from redis_pool_ext.http import answer
 
 
 class StandIn:
