@@ -7,7 +7,7 @@ from time import monotonic
 
 from .deadline import Deadline
 from .problems import ConfigError
-from .rules import SECONDS
+from .rule import SECONDS
 
 __all__ = ["Budget"]
 

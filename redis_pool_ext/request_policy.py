@@ -12,7 +12,7 @@ from typing import Any, Self
 from .budget import Budget
 from .config import ConfigError, Problem
 from .problems import shown
-from .rules import SECONDS
+from .rule import SECONDS
 
 __all__ = ["BUDGET", "EAGER", "RequestPolicy", "find_problems"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .problems import Problem, shown
 
-__all__ = ["Rule", "an_object", "flag", "is_a", "one_of", "seconds", "text", "whole"]
+__all__ = ["SECONDS", "Rule", "an_object", "flag", "is_a", "one_of", "seconds", "text", "whole"]
 
 
 def _as_it_is(text: str) -> Any:
@@ -141,3 +141,7 @@ def an_object(expected: str, fits: Callable[[Any], bool], *, secret: bool = Fals
     """Return the rule for what only Python can give."""
     hint = "it is an object, which no text and no URL can hold"
     return Rule(expected=expected, fits=fits, hint=hint, none=True, secret=secret)
+
+
+# Of a time that is no setting of a pool.
+SECONDS = seconds()

@@ -16,7 +16,7 @@ from redis.credentials import CredentialProvider
 
 from .rule import Rule, an_object, flag, is_a, one_of, seconds, text, whole
 
-__all__ = ["OPTION_RULES", "POOL_RULES", "REDIS_PY_ARGUMENTS", "SECONDS", "arguments_of"]
+__all__ = ["OPTION_RULES", "POOL_RULES", "REDIS_PY_ARGUMENTS", "arguments_of"]
 
 
 def _is_encoding(name: str) -> bool:
@@ -71,9 +71,6 @@ POOL_RULES: dict[str, Rule] = {
     "leak_detection_threshold": seconds(none=True),
     "housekeeping_interval": seconds(none=True),
 }
-
-# Of a time that is no setting of a pool.
-SECONDS = seconds()
 
 _FILE = text("the path of a file", os.PathLike)
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from .fallback import Fallback
 from .priority import Priority
 from .problems import ConfigError, Problem, shown
-from .rules import SECONDS
+from .rule import SECONDS
 from .scope import Scope
 
 __all__ = [

@@ -11,8 +11,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.http import parse_accept_header
 
-from ..errors import RedisPoolError
-from ..errors import ANSWERED_WITH_503
+from ..errors import ANSWERED_WITH_503, RedisPoolError
 from ..http import MEDIA_TYPES, answer, media_type_by, seconds_of
 from .names import describe
 
