@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 
-from redis_pool_ext.records import Refusal
+from redis_pool_ext.books.records import Refusal
 
 from .clockwork import Clockwork
 from .servers import Server

@@ -12,7 +12,7 @@ from functools import partial
 from math import inf
 from typing import NamedTuple
 
-from redis_pool_ext.circuit import BACKOFF_BASE, BACKOFF_CAP, FAILURES_TO_OPEN, Circuit
+from redis_pool_ext.books.circuit import BACKOFF_BASE, BACKOFF_CAP, FAILURES_TO_OPEN, Circuit
 
 from . import harness
 from .clockwork import Clockwork, seeded

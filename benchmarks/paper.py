@@ -14,12 +14,12 @@ from typing import Any
 import redis
 
 from redis_pool_ext import RedisPool
+from redis_pool_ext.books.ledger import Ledger
+from redis_pool_ext.books.records import Refusal, Slot, SlotState, Waiter
+from redis_pool_ext.books.verdict import Verdict, judge
 from redis_pool_ext.deadline import Deadline
-from redis_pool_ext.ledger import Ledger
-from redis_pool_ext.outcomes import DIAL_AT_LEAST
-from redis_pool_ext.records import Refusal, Slot, SlotState, Waiter
-from redis_pool_ext.verdict import Verdict, judge
-from redis_pool_ext.waiting import GLANCE
+from redis_pool_ext.pooling.outcomes import DIAL_AT_LEAST
+from redis_pool_ext.pooling.waiting import GLANCE
 
 from .clockwork import Clockwork
 from .servers import Server

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.packing import pack_ordinary
+from redis_pool_ext.wire.packing import pack_ordinary
 
 from .harness import Contender, Effort, Result, Row, Run, Target, timed_rows
 from .stubs import StubConnection

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from redis_pool_ext.histogram import Histogram
-from redis_pool_ext.samples import Sample, Window
+from redis_pool_ext.sizing.samples import Sample, Window
 
 __all__ = ["Load", "Visit", "at_random", "fewest", "late_share", "play", "window_of"]
 

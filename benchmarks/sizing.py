@@ -11,10 +11,10 @@ from functools import cache
 from typing import NamedTuple
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.advice import Advice, advise
 from redis_pool_ext.embedded import EmbeddedRedis
 from redis_pool_ext.errors import PoolExhaustedError
-from redis_pool_ext.sizing import LATE
+from redis_pool_ext.sizing.advice import Advice, advise
+from redis_pool_ext.sizing.theory import LATE
 
 from .crowd import threads
 from .harness import Effort, Result, Row, Target, row

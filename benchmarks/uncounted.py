@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.base import PoolBase
+from redis_pool_ext.pooling.base import PoolBase
 
 __all__ = ["UncountedPool"]
 

@@ -77,9 +77,9 @@ nitpick_ignore_regex = [
     # said where they stand. A connection is redis-py's to its borrower.
     ("py:class", r"redis_pool_ext\.(aio\.)?connection\.Guarded(Async)?Connection"),
     ("py:class", r"redis_pool_ext\.cluster\.(client|engine|lease)\..*"),
-    ("py:class", r"(redis_pool_ext\.base\.)?PoolBase"),
-    ("py:class", r"redis_pool_ext\.(deadline\.Deadline|looking\.Holder)"),
-    ("py:class", r"redis_pool_ext\.(observing\.Observed|view_decorators\.View)"),
+    ("py:class", r"(redis_pool_ext\.pooling\.base\.)?PoolBase"),
+    ("py:class", r"redis_pool_ext\.(deadline\.Deadline|pooling\.looking\.Holder)"),
+    ("py:class", r"redis_pool_ext\.(observing\.Observed|web\.view_decorators\.View)"),
     ("py:class", r"redis_pool_ext\.(cli\.output\.Output|status\.recording\.Recording)"),
 ]
 

@@ -13,10 +13,10 @@ from redis.client import Monitor, Pipeline, PubSub
 
 from .connection import GuardedConnection
 from .errors import RedisPoolError
-from .express import MISSED, is_watched
-from .leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor
-from .locks import Lock, with_class
-from .packing import pack_ordinary
+from .leasing.leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor
+from .leasing.locks import Lock, with_class
+from .wire.express import MISSED, is_watched
+from .wire.packing import pack_ordinary
 
 if TYPE_CHECKING:
     from .lease import Lease

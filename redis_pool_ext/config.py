@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .problems import ConfigError, Problem, shown
-from .reader import REFUSED, Reader, contradictions, refusal
-from .rules import POOL_RULES
-from .spelling import KEYS, InCall, InMapping, hint_for_key
+from .settings.reader import REFUSED, Reader, contradictions, refusal
+from .settings.rules import POOL_RULES
+from .settings.spelling import KEYS, InCall, InMapping, hint_for_key
 
 __all__ = [
     "ConfigError",

@@ -18,16 +18,16 @@ from typing import Any, NoReturn, Protocol
 import redis
 from redis.connection import HiredisRespSerializer
 
-from .account import READ_ONLY, Account
+from .books.records import Slot
 from .budget import Budget
+from .connecting.dial import DialledConnection
 from .deadline import Deadline
-from .dial import DialledConnection
-from .express import Lane, exchange, is_redis_pys_own, lane_of
 from .forks import getpid
-from .guards import put_in_front
-from .packing import NumbersAsText
-from .records import Slot
-from .spending import LEAST, SLACK, bounded
+from .wire.account import READ_ONLY, Account
+from .wire.express import Lane, exchange, is_redis_pys_own, lane_of
+from .wire.guards import put_in_front
+from .wire.packing import NumbersAsText
+from .wire.spending import LEAST, SLACK, bounded
 
 __all__ = ["READ_ONLY", "GuardedConnection", "guarded"]
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from .comeback import whole_seconds
-from .errors import RedisPoolError
+from .books.comeback import whole_seconds
+from .errors import ANSWERED_WITH_503, RedisPoolError
 
 __all__ = [
+    "ANSWERED_WITH_503",
     "MEDIA_TYPES",
     "Answer",
     "answer",

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .errors import LeaseError, PoolExhaustedError, PoolUnavailableError
-from .express import MISSED, exchange
 from .forks import getpid, here
-from .holding import LOOK_IN_LEASE_AFTER, HoldingOfThreads
-from .interface import ConnectionPoolInterface
-from .liveness import looks_alive
+from .leasing.holding import LOOK_IN_LEASE_AFTER, HoldingOfThreads
+from .pooling.interface import ConnectionPoolInterface
+from .pooling.liveness import looks_alive
+from .wire.express import MISSED, exchange
 
 if TYPE_CHECKING:
     from .client import LeasedRedis

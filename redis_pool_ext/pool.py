@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
-from .base import PoolBase
+from .books.records import HELD, Slot, Waiter
+from .books.report import caller_site
 from .client import LeasedRedis
 from .connection import GuardedConnection
 from .deadline import Deadline
 from .forks import getpid, here
-from .interface import ConnectionPoolInterface
-from .keeping import Keeping
 from .lease import Lease
-from .leased import ClientFactory
-from .lending import Lending
+from .leasing.leased import ClientFactory
+from .pooling.base import PoolBase
+from .pooling.interface import ConnectionPoolInterface
+from .pooling.keeping import Keeping
+from .pooling.lending import Lending
+from .pooling.waiting import GLANCE
 from .priority import Priority
-from .records import HELD, Slot, Waiter
-from .report import caller_site
-from .waiting import GLANCE
 
 __all__ = ["RedisPool"]
 

@@ -15,9 +15,9 @@ from .priority import Priority
 if TYPE_CHECKING:
     from .aio.client import LeasedAsyncRedis
     from .aio.pool import AsyncRedisPool
-    from .base import PoolBase
     from .client import LeasedRedis
     from .pool import RedisPool
+    from .pooling.base import PoolBase
 
 __all__ = [
     "Scope",

@@ -20,10 +20,10 @@ from redis.client import CaseInsensitiveDict, Monitor, PubSub
 from .budget import Budget
 from .connection import GuardedConnection
 from .errors import RedisPoolError
-from .facade import Facade
-from .interface import ConnectionPoolInterface
-from .locks import Lock, with_class
+from .leasing.facade import Facade
+from .leasing.locks import Lock, with_class
 from .pool import RedisPool
+from .pooling.interface import ConnectionPoolInterface
 from .process import client_of, get_pool
 from .scope import current_scope
 

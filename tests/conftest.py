@@ -15,8 +15,8 @@ import pytest
 import redis
 
 import redis_pool_ext
-from redis_pool_ext import base, unreached
 from redis_pool_ext.embedded import EmbeddedRedis
+from redis_pool_ext.pooling import base, unreached
 
 from .support.clock_ahead import Clock, set_clock
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from redis_pool_ext.advice import advise
 from redis_pool_ext.histogram import NOTHING, Histogram
-from redis_pool_ext.samples import Window
+from redis_pool_ext.sizing.advice import advise
+from redis_pool_ext.sizing.samples import Window
 
 
 def window(**facts: Any) -> Window:

@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from redis_pool_ext.circuit import BACKOFF_BASE, BACKOFF_CAP, FAILURES_TO_OPEN, HEAD_START
-from redis_pool_ext.comeback import LONGEST
+from redis_pool_ext.books.circuit import BACKOFF_BASE, BACKOFF_CAP, FAILURES_TO_OPEN, HEAD_START
+from redis_pool_ext.books.comeback import LONGEST
+from redis_pool_ext.books.report import REPORT_EVERY
 from redis_pool_ext.errors import PoolExhaustedError
 from redis_pool_ext.http import answer
-from redis_pool_ext.report import REPORT_EVERY
-from redis_pool_ext.telling import LONG_WAIT
+from redis_pool_ext.pooling.telling import LONG_WAIT
 
 from .support.pages import DOCS, README, block_with, blocks, project, run, said
 

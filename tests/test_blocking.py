@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.blocking import patience
-from redis_pool_ext.sticky import name_of
+from redis_pool_ext.wire.blocking import patience
+from redis_pool_ext.wire.sticky import name_of
 
 from .support.proxy import FaultyProxy
 from .support.threads import spawn, wait_until

@@ -7,7 +7,7 @@ import random
 import pytest
 import redis
 
-from redis_pool_ext.circuit import (
+from redis_pool_ext.books.circuit import (
     BACKOFF_BASE,
     BACKOFF_CAP,
     FAILURES_TO_OPEN,
@@ -15,7 +15,7 @@ from redis_pool_ext.circuit import (
     Circuit,
     ServerFull,
 )
-from redis_pool_ext.verdict import without_traceback
+from redis_pool_ext.books.verdict import without_traceback
 
 NOW = 1000.0
 DOWN = redis.ConnectionError("refused")

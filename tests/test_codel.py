@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from redis_pool_ext.codel import Codel
+from redis_pool_ext.books.codel import Codel
 
 TARGET, INTERVAL = 0.125, 1.0
 STEP = 0.125  # no rounding

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from redis_pool_ext import ConnectionPoolTimeoutError, RedisPool, RedisPoolError
+from redis_pool_ext.books.comeback import LONGEST, Comeback, whole_seconds
 from redis_pool_ext.budget import Budget
-from redis_pool_ext.comeback import LONGEST, Comeback, whole_seconds
-from redis_pool_ext.spending import exceeded
+from redis_pool_ext.wire.spending import exceeded
 
 from .support.clock_ahead import Clock
 from .support.stub import StubConnection

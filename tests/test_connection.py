@@ -9,10 +9,10 @@ import redis
 from redis.connection import SSLConnection, UnixDomainSocketConnection
 
 from redis_pool_ext import LeaseError, RedisPool
-from redis_pool_ext.account import Account
+from redis_pool_ext.connecting.dial import DialledConnection
+from redis_pool_ext.connecting.while_dialling import WhileDialling
 from redis_pool_ext.connection import GuardedConnection, guarded
-from redis_pool_ext.dial import DialledConnection
-from redis_pool_ext.while_dialling import WhileDialling
+from redis_pool_ext.wire.account import Account
 
 
 @pytest.mark.parametrize(

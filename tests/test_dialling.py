@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redis_pool_ext import ConnectionPoolTimeoutError, PoolUnavailableError, RedisPool
-from redis_pool_ext.circuit import FULL_PAUSE
+from redis_pool_ext.books.circuit import FULL_PAUSE
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from .support.proxy import FaultyProxy

@@ -21,10 +21,10 @@ from redis_pool_ext import (
     PoolStats,
     PoolUnavailableError,
     RedisPoolError,
-    refusals,
 )
-from redis_pool_ext.records import Refusal
-from redis_pool_ext.refusing import Look
+from redis_pool_ext.books.records import Refusal
+from redis_pool_ext.books.refusing import Look
+from redis_pool_ext.pooling.bookkeeping import refusals
 from redis_pool_ext.stats import Counters, snapshot
 
 ALL = [

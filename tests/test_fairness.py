@@ -10,8 +10,8 @@ import time
 import pytest
 
 from redis_pool_ext import ConnectionPoolTimeoutError, RedisPool
-from redis_pool_ext.ledger import Ledger
-from redis_pool_ext.records import Waiter
+from redis_pool_ext.books.ledger import Ledger
+from redis_pool_ext.books.records import Waiter
 
 from .support.stub import StubConnection
 from .support.threads import spawn, wait_until

@@ -16,13 +16,13 @@ from redis_pool_ext import (
     PoolUnavailableError,
     RedisPool,
 )
-from redis_pool_ext import fallback as module
 from redis_pool_ext.client import LeasedRedis
-from redis_pool_ext.degrading import DegradingScope, FindDegrading
-from redis_pool_ext.fallback import Degradation, Fallback
-from redis_pool_ext.lazy import LazyRedis
+from redis_pool_ext.leasing import fallback as module
+from redis_pool_ext.leasing.fallback import Degradation, Fallback
 from redis_pool_ext.scope import Scope
 from redis_pool_ext.testing import exhausted_pool, redis_down
+from redis_pool_ext.web.degrading import DegradingScope, FindDegrading
+from redis_pool_ext.web.lazy import LazyRedis
 
 from .support.proxy import FaultyProxy
 from .support.server import Server

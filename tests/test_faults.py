@@ -15,7 +15,7 @@ from redis_pool_ext import (
     RedisPool,
 )
 from redis_pool_ext.embedded import EmbeddedRedis
-from redis_pool_ext.liveness import looks_alive
+from redis_pool_ext.pooling.liveness import looks_alive
 
 from .support.proxy import FaultyProxy
 from .support.threads import spawn, wait_until

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 import redis
 
-from redis_pool_ext import RedisPool, history, housekeeper
+from redis_pool_ext import RedisPool
+from redis_pool_ext.books.report import NOBODY
 from redis_pool_ext.histogram import NOTHING, Histogram
-from redis_pool_ext.history import History, kind_of
-from redis_pool_ext.report import NOBODY
-from redis_pool_ext.samples import Sample, Window
+from redis_pool_ext.pooling import housekeeper
+from redis_pool_ext.sizing.history import History, kind_of
+from redis_pool_ext.sizing.samples import Sample, Window
+from redis_pool_ext.sizing.theory import history
 
 from .support.clock_ahead import Clock
 from .support.forks import in_child

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import redis
 
-from redis_pool_ext import RedisPool, housekeeper
+from redis_pool_ext import RedisPool
+from redis_pool_ext.pooling import housekeeper
 
 from .support.forks import in_child
 from .support.stub import StubConnection

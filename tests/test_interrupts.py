@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from redis_pool_ext import RedisPool, dialling
+from redis_pool_ext import RedisPool
+from redis_pool_ext.pooling import dialling
 
 from .support.proxy import FaultyProxy
 

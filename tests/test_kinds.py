@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.history import kind_of
+from redis_pool_ext.sizing.history import kind_of
 
 from .support.stub import StubConnection
 

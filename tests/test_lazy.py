@@ -10,8 +10,8 @@ import redis
 
 from redis_pool_ext import LeaseError, RedisPool
 from redis_pool_ext.client import LeasedRedis
-from redis_pool_ext.lazy import LazyRedis
 from redis_pool_ext.scope import Scope
+from redis_pool_ext.web.lazy import LazyRedis
 
 from .support.forks import FORK_WARNS, in_child
 from .support.threads import spawn

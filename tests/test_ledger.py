@@ -7,7 +7,7 @@ import time
 import pytest
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.records import Refusal, Waiter
+from redis_pool_ext.books.records import Refusal, Waiter
 
 from .support.stub import StubConnection
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redis_pool_ext.life import JITTER, LOOK_AFTER, Life
+from redis_pool_ext.books.life import JITTER, LOOK_AFTER, Life
 
 moments = st.floats(min_value=0, max_value=1e7)
 seconds = st.floats(min_value=1e-3, max_value=1e6)

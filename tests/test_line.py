@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from redis_pool_ext.line import Line
+from redis_pool_ext.books.line import Line
+from redis_pool_ext.books.records import Waiter
 from redis_pool_ext.priority import Priority
-from redis_pool_ext.records import Waiter
 
 HIGH, NORMAL, LOW = Priority
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from redis_pool_ext.liveness import _is_open_and_quiet
+from redis_pool_ext.pooling.liveness import _is_open_and_quiet
 
 
 @pytest.fixture(params=["poll", "recv"])

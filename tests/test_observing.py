@@ -312,7 +312,7 @@ class TestLongWaits:
 
     @pytest.fixture(autouse=True)
     def _soon(self, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
-        monkeypatch.setattr("redis_pool_ext.telling.LONG_WAIT", 0.0)
+        monkeypatch.setattr("redis_pool_ext.pooling.telling.LONG_WAIT", 0.0)
         caplog.set_level(logging.INFO, "redis_pool_ext")
 
     @staticmethod
@@ -360,7 +360,7 @@ class TestLongWaits:
 
     def test_short_wait_is_not_logged(self, caplog, monkeypatch: pytest.MonkeyPatch):
         """A tenth of a second is long; less is daily life."""
-        monkeypatch.setattr("redis_pool_ext.telling.LONG_WAIT", 10.0)
+        monkeypatch.setattr("redis_pool_ext.pooling.telling.LONG_WAIT", 10.0)
         pool = make_pool(timeout=0.01)
         held = pool.get_connection()
         with pytest.raises(ConnectionPoolTimeoutError):
@@ -371,7 +371,7 @@ class TestLongWaits:
 
     def test_server_that_is_down_costs_no_wait_and_no_line(self, caplog, monkeypatch):
         """Who is refused at once has waited for nothing."""
-        monkeypatch.setattr("redis_pool_ext.telling.LONG_WAIT", 0.1)
+        monkeypatch.setattr("redis_pool_ext.pooling.telling.LONG_WAIT", 0.1)
         pool = make_pool(script=[redis.ConnectionError("nobody there")])
         with pytest.raises(PoolUnavailableError):
             pool.get_connection()

@@ -17,7 +17,7 @@ from redis_pool_ext import (
     RedisPool,
     lease_scope,
 )
-from redis_pool_ext.records import Refusal, Waiter
+from redis_pool_ext.books.records import Refusal, Waiter
 
 from .support.stub import StubConnection
 from .support.threads import Spawned, spawn, wait_until

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.connection import HiredisRespSerializer
 
-from redis_pool_ext import RedisPool, packing
-from redis_pool_ext.packing import NumbersAsText, pack_ordinary
+from redis_pool_ext import RedisPool
+from redis_pool_ext.wire import packing
+from redis_pool_ext.wire.packing import NumbersAsText, pack_ordinary
 
 
 def named(value: object) -> str:

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from redis_pool_ext import PoolUnavailableError, RedisPool
-from redis_pool_ext.circuit import FAILURES_TO_OPEN, HEAD_START, Circuit
+from redis_pool_ext.books.circuit import FAILURES_TO_OPEN, HEAD_START, Circuit
 
 from .support.stub import StubConnection
 from .support.threads import wait_until

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from redis_pool_ext.reading import PAGES, READING, is_read, whole_name
+from redis_pool_ext.wire.reading import PAGES, READING, is_read, whole_name
 
 # What a server calls `readonly`, and who asks for it is not to be given a default.
 NOT_FOR_DEFAULTS = {

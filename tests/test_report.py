@@ -13,8 +13,8 @@ import pytest
 import redis
 
 from redis_pool_ext import ConnectionPoolTimeoutError, PoolQueueFullError, RedisPool
+from redis_pool_ext.books.report import Reported, caller_site
 from redis_pool_ext.embedded import EmbeddedRedis
-from redis_pool_ext.report import Reported, caller_site
 
 from .support.clock_ahead import Clock
 from .support.strikes import run_visited

@@ -8,9 +8,10 @@ import threading
 import pytest
 import redis
 
-from redis_pool_ext import RedisPool, resolver
+from redis_pool_ext import RedisPool
+from redis_pool_ext.connecting import resolver
+from redis_pool_ext.connecting.resolver import resolve
 from redis_pool_ext.deadline import Deadline
-from redis_pool_ext.resolver import resolve
 
 from .support.threads import spawn, wait_until
 

@@ -11,7 +11,7 @@ from redis.exceptions import ReadOnlyError
 
 from redis_pool_ext import RedisPool
 from redis_pool_ext.embedded import EmbeddedRedis
-from redis_pool_ext.returning import GENERATION_AT_LEAST
+from redis_pool_ext.pooling.returning import GENERATION_AT_LEAST
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from redis_pool_ext import LeaseError, RedisPool
-from redis_pool_ext.express import exchange
+from redis_pool_ext.wire.express import exchange
 
 from .support.proxy import FaultyProxy
 from .support.strikes import run_visited

@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.simulation import Load as Paper
 from benchmarks.simulation import at_random, fewest, late_share, play, window_of
-from redis_pool_ext.advice import advise
 from redis_pool_ext.histogram import Histogram
-from redis_pool_ext.sizing import (
+from redis_pool_ext.sizing.advice import advise
+from redis_pool_ext.sizing.theory import (
     LATE,
     Load,
     _erlang_c,
@@ -20,7 +20,7 @@ from redis_pool_ext.sizing import (
     smallest_size,
     variation_of,
 )
-from redis_pool_ext.sizing import late_share as late_share_by_formula
+from redis_pool_ext.sizing.theory import late_share as late_share_by_formula
 
 
 def steady(offered: float, **facts: float) -> Load:

@@ -385,7 +385,7 @@ class TestOtherEnds:
             proxy.delay = 0.3
             waiter = spawn(pool.get_connection)
             wait_until(lambda: pool.stats().waiting == 1)
-            patience = next(iter(pool._ledger.queue)).deadline
+            patience = next(iter(pool._ledger.queue)).at
             wait_until(lambda: time.monotonic() > patience - 0.15)
             kept.disconnect()
             pool.release(kept)

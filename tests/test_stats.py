@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import PoolStats
+from redis_pool_ext.books.records import Refusal
 from redis_pool_ext.histogram import BOUNDS
-from redis_pool_ext.records import Refusal
 from redis_pool_ext.stats import Counters, snapshot
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redis_pool_ext import sticky
-from redis_pool_ext.sticky import STREAMING, Effect, effect, name_of
+from redis_pool_ext.wire import sticky
+from redis_pool_ext.wire.sticky import STREAMING, Effect, effect, name_of
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,7 @@ from typing import Any
 
 import pytest
 
-from redis_pool_ext import (
-    ConnectionPoolTimeoutError,
-    LeaseError,
-    PoolClosedError,
-    RedisPool,
-)
+from redis_pool_ext import ConnectionPoolTimeoutError, LeaseError, PoolClosedError, RedisPool
 from redis_pool_ext.connection import GuardedConnection
 
 from .support.meetings import Stage, meet_everywhere

@@ -10,13 +10,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from redis_pool_ext import (
-    PoolUnavailableError,
-    RedisPool,
-    configure,
-    get_async_redis,
-)
-from redis_pool_ext.circuit import BACKOFF_CAP, FAILURES_TO_OPEN
+from redis_pool_ext import PoolUnavailableError, RedisPool, configure, get_async_redis
+from redis_pool_ext.books.circuit import BACKOFF_CAP, FAILURES_TO_OPEN
 
 from .support.clock_ahead import Clock
 from .support.stub import StubConnection

@@ -11,11 +11,12 @@ import redis
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from redis_pool_ext import RedisPool, schemes, url_grammar
-from redis_pool_ext.rules import OPTION_RULES, POOL_RULES
-from redis_pool_ext.sentinel import SentinelConnection, SentinelSSLConnection
+from redis_pool_ext import RedisPool, url_grammar
+from redis_pool_ext.connecting.sentinel import SentinelConnection, SentinelSSLConnection
+from redis_pool_ext.settings import schemes
+from redis_pool_ext.settings.rules import OPTION_RULES, POOL_RULES
+from redis_pool_ext.settings.urls import read_url
 from redis_pool_ext.url_grammar import hide_secrets
-from redis_pool_ext.urls import read_url
 
 SECRET = "hunter2"
 # What a password may be made of; the signs that mean something in a URL stand in front.

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import ConfigError, Priority
-from redis_pool_ext.request_policy import RequestPolicy
 from redis_pool_ext.scope import Scope
-from redis_pool_ext.view_decorators import make_decorators
-from redis_pool_ext.view_policy import ViewPolicy, decorated, mark, policy_of
+from redis_pool_ext.web.request_policy import RequestPolicy
+from redis_pool_ext.web.view_decorators import make_decorators
+from redis_pool_ext.web.view_policy import ViewPolicy, decorated, mark, policy_of
 
 
 def required(**arguments: object) -> ViewPolicy:

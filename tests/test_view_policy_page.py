@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from redis_pool_ext.request_policy import RequestPolicy
+from redis_pool_ext.web.request_policy import RequestPolicy
 
 from .support.pages import DOCS, README, block_with, blocks, project, run
 

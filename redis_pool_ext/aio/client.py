@@ -11,10 +11,10 @@ import redis.asyncio
 from redis.asyncio.client import Monitor, Pipeline, PubSub
 
 from ..errors import RedisPoolError
-from ..express import MISSED
-from ..leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor
-from ..locks import with_class
-from ..packing import pack_ordinary
+from ..leasing.leased import NOT_FOR_CALLBACKS, Leased, OneTransaction, SideDoor
+from ..leasing.locks import with_class
+from ..wire.express import MISSED
+from ..wire.packing import pack_ordinary
 from .connection import GuardedAsyncConnection
 from .locks import Lock
 from .watched import is_watched

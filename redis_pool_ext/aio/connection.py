@@ -14,20 +14,14 @@ from typing import Any, NoReturn, Protocol
 
 import redis
 
-from ..account import READ_ONLY, Account
+from ..books.records import Slot
 from ..deadline import Deadline
 from ..forks import getpid
-from ..guards import put_in_front
-from ..packing import pack_ordinary
-from ..records import Slot
-from ..spending import LEAST, bounded
-from .express import (
-    AsyncLane,
-    exchange,
-    is_redis_pys_own_async,
-    lane_of_async,
-    see_that_it_rings,
-)
+from ..wire.account import READ_ONLY, Account
+from ..wire.guards import put_in_front
+from ..wire.packing import pack_ordinary
+from ..wire.spending import LEAST, bounded
+from .express import AsyncLane, exchange, is_redis_pys_own_async, lane_of_async, see_that_it_rings
 from .in_time import NOT_YET, TimedConnection
 
 __all__ = ["READ_ONLY", "GuardedAsyncConnection", "guarded_async"]

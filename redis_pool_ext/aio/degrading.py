@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fallback import Degrading
+from ..leasing.fallback import Degrading
 from .client import LeasedAsyncPipeline, LeasedAsyncRedis
 
 __all__ = ["DegradingAsyncPipeline", "DegradingAsyncRedis"]

@@ -14,12 +14,12 @@ from redis.asyncio.connection import RedisSSLContext
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from ..books.faults import TLSLateError
+from ..connecting.dial import forget_frames
+from ..connecting.resolver import is_numeric
+from ..connecting.tls import TLSSettings
+from ..connecting.while_dialling import WhileDialling
 from ..deadline import Deadline
-from ..dial import forget_frames
-from ..faults import TLSLateError
-from ..resolver import is_numeric
-from ..tls import TLSSettings
-from ..while_dialling import WhileDialling
 from .closing import close_at_once
 from .handshake import HandshakeStream
 from .spending import AsyncRetryWithin

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ..books.records import Slot, Waiter
 from ..deadline import Deadline
-from ..outcomes import DIAL_AT_LEAST, still_dialling
+from ..pooling.outcomes import DIAL_AT_LEAST, still_dialling
+from ..pooling.trust import ANSWER_WITHIN, Trusting
 from ..priority import Priority
-from ..records import Slot, Waiter
-from ..trust import ANSWER_WITHIN, Trusting
 from .bell import Bell
 from .connection import GuardedAsyncConnection, guarded_async
 from .liveness import answers, is_alive

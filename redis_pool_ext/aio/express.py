@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis._parsers import Encoder
 from redis.asyncio.connection import AbstractConnection
 
-from ..express import ORDINARY, PutBack
-from ..spending import SLACK
+from ..wire.express import ORDINARY, PutBack
+from ..wire.spending import SLACK
 
 try:
     from redis._parsers.hiredis import _AsyncHiredisParser

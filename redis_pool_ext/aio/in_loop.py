@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Any
 
-from ..base import PoolBase
 from ..deadline import Deadline
 from ..errors import LeaseError
+from ..pooling.base import PoolBase
 from ..stats import PoolStats
 from .keeping import AsyncKeeping
 

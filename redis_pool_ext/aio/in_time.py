@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from ..spending import bounded
+from ..wire.spending import bounded
 from .dial import DialledAsyncConnection
 from .express import LONGEST, AsyncLane
 

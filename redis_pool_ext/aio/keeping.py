@@ -10,12 +10,12 @@ from time import monotonic
 
 import redis
 
-from ..circuit import HEAD_START
+from ..books.circuit import HEAD_START
+from ..books.records import Slot
 from ..deadline import Deadline
-from ..looking import Looking
-from ..records import Slot
-from ..trust import ANSWER_WITHIN
-from ..upkeep import LOOK_FOR, Upkeep
+from ..pooling.looking import Looking
+from ..pooling.trust import ANSWER_WITHIN
+from ..pooling.upkeep import LOOK_FOR, Upkeep
 from .connection import GuardedAsyncConnection
 from .dialling import AsyncDialling
 from .liveness import answers, is_alive

@@ -15,8 +15,8 @@ from redis.connection import SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
 
 from ..config import ConfigError, PoolConfig, Problem
-from ..rules import arguments_of
-from ..sentinel import SentinelConnection, SentinelSSLConnection
+from ..connecting.sentinel import SentinelConnection, SentinelSSLConnection
+from ..settings.rules import arguments_of
 from .sentinel import AsyncSentinelConnection, AsyncSentinelSSLConnection
 
 __all__ = ["arguments_for_asyncio", "class_for_threads"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..deadline import Deadline
 from ..errors import LeaseError, PoolExhaustedError, PoolUnavailableError
-from ..express import MISSED
 from ..forks import getpid, here
-from ..holding import LOOK_IN_LEASE_AFTER, Holding
+from ..leasing.holding import LOOK_IN_LEASE_AFTER, Holding
+from ..wire.express import MISSED
 from .connection import GuardedAsyncConnection
 from .express import exchange
 from .liveness import looks_alive

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from ..deadline import Deadline
-from ..liveness import has_data, is_at_its_end, is_quiet
+from ..pooling.liveness import has_data, is_at_its_end, is_quiet
 from .connection import GuardedAsyncConnection
 
 __all__ = ["answers", "is_alive", "looks_alive"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import redis.asyncio.lock
 
-from ..locks import LockWait
+from ..leasing.locks import LockWait
 
 __all__ = ["Lock"]
 

@@ -8,10 +8,10 @@ from functools import partial
 
 import redis.asyncio
 
-from ..base import PoolBase
 from ..config import PoolConfig
 from ..errors import LeaseError
 from ..forks import ProcessLock, in_child
+from ..pooling.base import PoolBase
 from ..process import as_it_is_made, config_for, on_configure
 from ..scope import current_scope
 from .pool import AsyncRedisPool

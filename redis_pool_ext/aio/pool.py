@@ -8,13 +8,13 @@ from typing import Any, Self
 
 import redis.asyncio
 
+from ..books.records import Waiter
+from ..books.report import caller_site
 from ..config import PoolConfig
 from ..deadline import Deadline
-from ..leased import ClientFactory
-from ..lending import Lending
+from ..leasing.leased import ClientFactory
+from ..pooling.lending import Lending
 from ..priority import Priority
-from ..records import Waiter
-from ..report import caller_site
 from .bell import Bell
 from .client import LeasedAsyncRedis
 from .connection import GuardedAsyncConnection

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import redis
 import redis.asyncio
 
+from ..connecting.search import Search, Vote
+from ..connecting.sentinels import Address, BySentinel, Service, role_in
 from ..deadline import Deadline
 from ..forks import in_child
-from ..search import Search, Vote
-from ..sentinels import Address, BySentinel, Service, role_in
 from .dial import DialledAsyncConnection
 
 __all__ = ["AsyncSentinelConnection", "AsyncSentinelSSLConnection"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.asyncio.retry import Retry
 
-from ..spending import Spending, kept_within, unless_exceeded
+from ..wire.spending import Spending, kept_within, unless_exceeded
 
 __all__ = ["AsyncRetryWithin"]
 

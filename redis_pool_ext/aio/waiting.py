@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from ..queueing import Queueing
-from ..records import Slot, Waiter
+from ..books.records import Slot, Waiter
+from ..pooling.queueing import Queueing
 from .bell import Bell
 from .connection import GuardedAsyncConnection
 

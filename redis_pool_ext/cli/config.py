@@ -8,8 +8,8 @@ from dataclasses import fields
 from typing import Any
 
 from ..config import PoolConfig
-from ..interface import PoolInterface
-from ..rules import OPTION_RULES, POOL_RULES
+from ..pooling.interface import PoolInterface
+from ..settings.rules import OPTION_RULES, POOL_RULES
 from ..status.projects import address_of
 from . import fleet
 from .run import Task

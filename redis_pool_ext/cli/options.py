@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..advice import TARGET
 from ..config import PoolConfig
+from ..sizing.advice import TARGET
 
 __all__ = ["COMMANDS", "Argument", "Command", "Options", "Project"]
 

@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any, NamedTuple, Protocol, cast
 
 from ..config import ConfigError
+from ..pooling.unreached import told_otherwise
 from ..problems import did_you_mean, shown
-from ..unreached import told_otherwise
 from .options import Options, Project
 from .output import Output, UsageError, need_rich
 

@@ -13,7 +13,7 @@ from redis.cluster import ClusterNode, ClusterPubSub, RedisCluster
 
 from ..client import LeaseSideDoor
 from ..errors import BudgetExceededError
-from ..locks import Lock, with_class
+from ..leasing.locks import Lock, with_class
 from .on_lease import NOT_EXECUTED, OnLease
 from .pipeline import LeasedClusterPipeline
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fallback import Command, Degrading
+from ..leasing.fallback import Command, Degrading
 from .client import LeasedCluster
 from .lease import ClusterLease
 from .pipeline import LeasedClusterPipeline

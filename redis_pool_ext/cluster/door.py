@@ -6,7 +6,7 @@ import threading
 import weakref
 from typing import Any
 
-from ..interface import ConnectionPoolInterface
+from ..pooling.interface import ConnectionPoolInterface
 from .nodes import NodeLease, NodePool, Nodes
 from .operation import current
 

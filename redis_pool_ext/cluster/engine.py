@@ -14,7 +14,7 @@ from redis.exceptions import RedisClusterException
 
 from ..deadline import Deadline
 from ..errors import BudgetExceededError, PoolExhaustedError, PoolUnavailableError
-from ..outcomes import DIAL_AT_LEAST
+from ..pooling.outcomes import DIAL_AT_LEAST
 from .door import Door
 from .nodes import Nodes
 from .operation import Operation

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 from ..budget import Budget
 from ..deadline import Deadline
 from ..forks import getpid
-from ..holding import HoldingOfThreads
-from ..spending import Spending
+from ..leasing.holding import HoldingOfThreads
+from ..wire.spending import Spending
 from .nodes import NodeLease
 from .operation import Operation
 

@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .. import refusals
+from ..books import refusals
+from ..books.records import Slot, Waiter
 from ..connection import GuardedConnection
 from ..deadline import Deadline
 from ..forks import ProcessLock
 from ..lease import Lease
 from ..pool import RedisPool
 from ..priority import Priority
-from ..records import Slot, Waiter
+from ..sizing.summing import in_all
 from ..stats import PoolStats
-from ..summing import in_all
 from .operation import current
 
 __all__ = ["NodeLease", "NodePool", "Nodes"]

@@ -11,7 +11,7 @@ import redis
 from redis.cluster import PRIMARY, ClusterNode
 from redis.exceptions import AskError, ClusterDownError, SlotNotCoveredError, TryAgainError
 
-from ..comeback import whole_seconds
+from ..books.comeback import whole_seconds
 from ..errors import PoolClosedError, PoolUnavailableError
 from .operation import Operation, current
 

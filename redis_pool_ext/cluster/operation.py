@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..deadline import Deadline
 from ..errors import PoolExhaustedError, PoolUnavailableError
-from ..spending import LEAST, Spending
+from ..wire.spending import LEAST, Spending
 
 if TYPE_CHECKING:
     from .lease import ClusterLease

@@ -14,17 +14,17 @@ from redis._parsers import Encoder
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ..comeback import whole_seconds
+from ..books.comeback import whole_seconds
+from ..books.life import Life
+from ..books.refusing import Look
+from ..books.terms import Terms
 from ..config import ConfigError, PoolConfig, Problem, check_pool_arguments
 from ..deadline import Deadline
 from ..errors import PoolUnavailableError
 from ..forks import ProcessLock, getpid, in_child
-from ..lending import Lending
-from ..life import Life
-from ..refusing import Look
-from ..spending import Spending
+from ..pooling.lending import Lending
 from ..stats import PoolStats
-from ..terms import Terms
+from ..wire.spending import Spending
 from .client import LeasedCluster, PooledCluster
 from .engine import Engine, discover
 from .lease import ClusterLease

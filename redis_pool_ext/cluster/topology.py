@@ -14,7 +14,7 @@ from redis.exceptions import AskError, RedisClusterException
 
 from ..deadline import Deadline
 from ..errors import RedisPoolError
-from ..outcomes import DIAL_AT_LEAST
+from ..pooling.outcomes import DIAL_AT_LEAST
 from .nodes import Nodes
 from .operation import Operation
 

@@ -16,11 +16,11 @@ from django.utils.module_loading import import_string
 
 from ..config import Problem, find_problems
 from ..problems import did_you_mean, shown
-from ..request_policy import find_problems as find_problems_of_requests
-from ..server_timing import SETTING as TIMING
-from ..server_timing import problem_of as problem_of_timing
 from ..status.policy import SETTING as HEALTH
 from ..status.policy import find_problems as find_problems_of_health
+from ..web.request_policy import find_problems as find_problems_of_requests
+from ..web.server_timing import SETTING as TIMING
+from ..web.server_timing import problem_of as problem_of_timing
 from .cache import RedisPoolCache
 from .cache.options import find_problems as find_problems_of_cache
 from .deployment import THREADS

@@ -20,19 +20,19 @@ from django.http import HttpRequest
 
 from ..aio.loops import get_async_pool
 from ..config import ConfigError
-from ..degrading import DegradingScope
-from ..fallback import Fallback
-from ..lazy import LazyAsyncRedis, LazyRedis
+from ..leasing.fallback import Fallback
 from ..process import get_pool, unknown
-from ..request_policy import EAGER
 from ..scope import Scope, current_scope
-from ..view_decorators import (
+from ..web.degrading import DegradingScope
+from ..web.lazy import LazyAsyncRedis, LazyRedis
+from ..web.request_policy import EAGER
+from ..web.view_decorators import (
     AliasDecorator,
     OptionalDecorator,
     RequiredDecorator,
     make_decorators,
 )
-from ..view_policy import ViewPolicy, mark
+from ..web.view_policy import ViewPolicy, mark
 from .eager import atake_for, is_async, is_left_to_inner, take_for
 from .handover import SETTING
 

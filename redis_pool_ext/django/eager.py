@@ -10,10 +10,10 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
 from ..aio.loops import get_async_pool
-from ..eager import atake, take
 from ..process import config_for, get_pool
 from ..scope import current_scope
-from ..view_policy import policy_of, policy_of_method
+from ..web.eager import atake, take
+from ..web.view_policy import policy_of, policy_of_method
 
 __all__ = ["atake_for", "is_async", "is_left_to_inner", "process_view", "take_for"]
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from ..http import Answer
 from ..status import health
 from ..status.policy import SETTING, HealthPolicy
-from ..view_policy import ALONE, mark
+from ..web.view_policy import ALONE, mark
 
 __all__ = ["app_name", "live", "ready", "urlpatterns"]
 

@@ -16,10 +16,10 @@ from django.http.response import HttpResponseBase
 from ..aio.loops import get_async_pool
 from ..budget import Budget
 from ..config import ConfigError
-from ..lazy import LazyAsyncRedis, LazyRedis
 from ..process import get_pool
-from ..request_policy import RequestPolicy
 from ..scope import Scope, enter_scope, leave_scope
+from ..web.lazy import LazyAsyncRedis, LazyRedis
+from ..web.request_policy import RequestPolicy
 from .eager import process_view
 from .names import RequestName
 from .timing import timed

@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning
 
-from ..request_policy import BUDGET, EAGER
-from ..server_timing import SETTING as TIMING
 from ..status.policy import SETTING as HEALTH
+from ..web.request_policy import BUDGET, EAGER
+from ..web.server_timing import SETTING as TIMING
 from .deployment import THREADS
 from .handover import SETTING
 

@@ -23,10 +23,10 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 
-from ..base import all_pools
+from ..pooling.base import all_pools
 from ..process import get_pool
 from ..status.page import PATHS, respond
-from ..view_policy import ALONE, mark
+from ..web.view_policy import ALONE, mark
 from .handover import SETTING
 
 __all__ = ["GUARD", "app_name", "status_page", "urlpatterns"]

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from ..config import ConfigError
-from ..server_timing import (
+from ..web.server_timing import (
     HEADER,
     SETTING,
     Timing,

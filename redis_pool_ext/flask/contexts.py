@@ -22,8 +22,8 @@ from flask import (
 from werkzeug.wsgi import ClosingIterator
 
 from ..budget import Budget
-from ..request_policy import RequestPolicy
 from ..scope import Scope, current_scope, enter_scope, entered_scope, leave_scope
+from ..web.request_policy import RequestPolicy
 from .names import RequestName, name_request
 from .on_g import choice_kept, take_off_g
 from .state import AppState, find_state

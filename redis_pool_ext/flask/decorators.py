@@ -15,16 +15,16 @@ from typing import Any
 
 from flask import current_app, g
 
-from ..degrading import FindDegrading
-from ..fallback import Fallback
+from ..leasing.fallback import Fallback
 from ..process import client_of, get_pool
-from ..view_decorators import (
+from ..web.degrading import FindDegrading
+from ..web.view_decorators import (
     AliasDecorator,
     OptionalDecorator,
     RequiredDecorator,
     make_decorators,
 )
-from ..view_policy import ViewPolicy, mark
+from ..web.view_policy import ViewPolicy, mark
 from .eager import is_eager, is_left_to_inner, scope_of_request, take_for
 from .on_g import choose, chosen_policy, find_default_client
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Flask, Request, current_app, has_request_context, request
 
-from ..eager import take
 from ..process import get_pool
 from ..scope import Scope, current_scope
-from ..view_policy import ViewPolicy, policy_of, policy_of_method
+from ..web.eager import take
+from ..web.view_policy import ViewPolicy, policy_of, policy_of_method
 from .state import AppState, state_of_current_app
 
 __all__ = ["follow", "is_eager", "is_left_to_inner", "scope_of_request", "take_for"]

@@ -13,7 +13,7 @@ from flask.blueprints import BlueprintSetupState
 from ..http import Answer
 from ..status import health
 from ..status.policy import SETTING, HealthPolicy
-from ..view_policy import ALONE, mark
+from ..web.view_policy import ALONE, mark
 
 __all__ = ["blueprint"]
 

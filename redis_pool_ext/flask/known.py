@@ -9,7 +9,7 @@ from flask import Flask
 
 from ..config import ConfigError
 from ..process import config_for, unknown
-from ..view_policy import policies_of
+from ..web.view_policy import policies_of
 
 __all__ = ["follow"]
 

@@ -12,7 +12,7 @@ from flask import Flask, g, has_request_context, request
 from ..client import LeasedRedis
 from ..pool import RedisPool
 from ..process import client_of, get_redis
-from ..view_policy import ViewPolicy
+from ..web.view_policy import ViewPolicy
 from .state import state_of_current_app
 
 __all__ = [

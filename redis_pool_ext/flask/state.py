@@ -14,7 +14,7 @@ from flask.globals import app_ctx
 from ..config import PoolConfig
 from ..pool import RedisPool
 from ..process import pool_for
-from ..request_policy import RequestPolicy
+from ..web.request_policy import RequestPolicy
 
 __all__ = [
     "EXTENSION",

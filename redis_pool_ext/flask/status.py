@@ -8,10 +8,10 @@ from typing import Any
 from flask import Blueprint, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 
-from ..base import all_pools
+from ..pooling.base import all_pools
 from ..process import pool_for
 from ..status.page import PATHS, respond
-from ..view_policy import ALONE, mark
+from ..web.view_policy import ALONE, mark
 from .state import state_of_current_app
 
 __all__ = ["blueprint"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from ..server_timing import (
+from ..web.server_timing import (
     HEADER,
     SETTING,
     Timing,

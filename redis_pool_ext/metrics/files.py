@@ -17,7 +17,7 @@ from typing import Any
 from prometheus_client import values
 
 from ..forks import ProcessLock
-from ..history import follow_samples
+from ..sizing.history import follow_samples
 
 __all__ = ["Files", "begin_to_mirror"]
 

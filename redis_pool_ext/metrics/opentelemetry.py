@@ -19,7 +19,7 @@ from typing import Any
 
 from .. import __version__
 from ..observing import Observed, Observer, add_observer, remove_observer, reported
-from ..totals import keep_totals, totals
+from ..pooling.totals import keep_totals, totals
 from .table import BUCKETS, COUNTERS, GAUGES, POOL, TIMES, Metric, Rising
 
 try:

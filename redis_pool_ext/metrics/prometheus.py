@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
-from ..totals import Total, keep_totals, totals
+from ..pooling.totals import Total, keep_totals, totals
 from .table import BUCKETS, COUNTERS, GAUGES, POOL, TIMES, Metric, Rising, Times
 
 try:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..forks import ProcessLock
+from ..pooling.totals import Total
 from ..stats import REFUSALS
-from ..totals import Total
 
 __all__ = ["BUCKETS", "COUNTERS", "GAUGES", "POOL", "TIMES", "Metric", "Rising", "Times"]
 

@@ -19,9 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-from ..advice import TARGET
 from ..forks import ProcessLock
-from ..housekeeper import beside_observer
+from ..pooling.housekeeper import beside_observer
+from ..sizing.advice import TARGET
 from .folder import VARIABLE, open_folder
 from .patience import left_until
 from .report import process_report

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from ..advice import TARGET
+from ..sizing.advice import TARGET
 from .folder import find_folder
 from .patience import left_until
 from .report import FORMAT, process_report

@@ -17,12 +17,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..aio.loops import get_async_pool
-from ..base import PoolBase
 from ..cluster.pool import ClusterPool
 from ..config import ConfigError
 from ..deadline import Deadline
 from ..http import Answer
 from ..pool import RedisPool
+from ..pooling.base import PoolBase
 from ..process import aliases, config_for, find_pool, get_pool
 from ..stats import PoolStats
 from .hearsay import HEARD_FOR, Hearsay, hearsay_of

@@ -12,8 +12,8 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..base import PoolBase, all_pools
 from ..config import PoolConfig
+from ..pooling.base import PoolBase, all_pools
 from ..process import configs
 
 __all__ = ["address_of", "announce", "identity_of", "projects"]

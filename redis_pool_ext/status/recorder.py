@@ -24,9 +24,9 @@ from redis.cluster import ClusterPipeline, RedisCluster
 
 from ..aio.client import LeasedAsyncRedis
 from ..aio.pool import AsyncRedisPool
-from ..base import PoolBase
 from ..forks import ProcessLock
 from ..pool import RedisPool
+from ..pooling.base import PoolBase
 from .recording import Command, Recording, Taking, shown, shown_pipeline
 
 __all__ = ["recording", "start", "stop", "unwrap"]

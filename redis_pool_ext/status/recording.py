@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Any
 
-from ..base import all_pools
+from ..pooling.base import all_pools
 
 __all__ = ["Command", "Recording", "Taking", "shown"]
 

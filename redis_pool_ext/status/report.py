@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..advice import TARGET
 from ..aio.pool import AsyncRedisPool
-from ..base import PoolBase, all_pools
+from ..pooling.base import PoolBase, all_pools
+from ..sizing.advice import TARGET
 from .projects import address_of, projects
 
 __all__ = ["FORMAT", "process_report"]

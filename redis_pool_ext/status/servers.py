@@ -17,13 +17,13 @@ import redis
 from redis._parsers.helpers import parse_client_list, parse_info
 
 from ..aio.kinds import class_for_threads
-from ..base import PoolBase, all_pools
+from ..books.verdict import without_secrets
+from ..connecting.dial import DialledConnection
 from ..deadline import Deadline
-from ..dial import DialledConnection
 from ..errors import RedisPoolError
 from ..forks import ProcessLock
-from ..guards import put_in_front
-from ..verdict import without_secrets
+from ..pooling.base import PoolBase, all_pools
+from ..wire.guards import put_in_front
 from .clients import clients_by_name
 from .projects import address_of
 

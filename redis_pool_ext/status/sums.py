@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from ..histogram import NOTHING, Histogram
+from ..sizing.summing import in_all
 from ..stats import REFUSALS, PoolStats
-from ..summing import in_all
 from .report import no_longer_than
 
 __all__ = ["groups_of", "key_of", "refused_by_reason", "sum_of"]

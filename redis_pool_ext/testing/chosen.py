@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from ..base import PoolBase, all_pools, on_new_pool
+from ..pooling.base import PoolBase, all_pools, on_new_pool
 from ..problems import ConfigError, Problem, shown
 from ..process import aliases, config_for, configs, unknown
 

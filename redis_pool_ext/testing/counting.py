@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..base import PoolBase
+from ..pooling.base import PoolBase
 from ..problems import ConfigError, Problem, shown
-from ..sticky import name_of
+from ..wire.sticky import name_of
 from .blocks import block
 from .tapping import tapping
 from .taps import Commands, Tap

@@ -8,9 +8,9 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from ..base import PoolBase
+from ..books.records import HELD, Slot
 from ..config import check_pool_arguments
-from ..records import HELD, Slot
+from ..pooling.base import PoolBase
 from .blocks import block
 from .chosen import each_pool
 

@@ -17,7 +17,7 @@ from ..aio import loops
 from ..config import ConfigError, PoolConfig, Problem, read_settings
 from ..problems import shown
 from ..process import configs, put_aside
-from ..rules import arguments_of
+from ..settings.rules import arguments_of
 
 __all__ = ["StandIn", "configs_for", "isolated", "options_for_another"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..base import PoolBase
+from ..pooling.base import PoolBase
 from ..problems import ConfigError, Problem, shown
 from .blocks import block
 from .chosen import each_pool

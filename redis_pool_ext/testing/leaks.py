@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..base import PoolBase, every_pool, on_new_pool
+from ..books.records import HELD, Slot
+from ..books.report import describe
 from ..config import check_pool_arguments
-from ..records import HELD, Slot
-from ..report import describe
+from ..pooling.base import PoolBase, every_pool, on_new_pool
 from .blocks import block
 
 __all__ = ["assert_no_leaked_leases"]

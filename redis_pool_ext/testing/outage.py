@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from ..base import PoolBase
+from ..pooling.base import PoolBase
 from .blocks import block
 from .chosen import each_pool
 from .tapping import connections_of, tapping

@@ -13,11 +13,11 @@ from typing import Any
 
 import redis
 
-from ..account import Account
 from ..aio.connection import GuardedAsyncConnection
 from ..connection import GuardedConnection
 from ..deadline import Deadline
-from ..spending import bounded
+from ..wire.account import Account
+from ..wire.spending import bounded
 from .taps import Commands, taps_on
 
 __all__ = ["tapped"]

@@ -15,9 +15,9 @@ from typing import Any
 
 from ..aio.connection import guarded_async
 from ..aio.pool import AsyncRedisPool
-from ..base import PoolBase, every_pool, on_new_pool
 from ..connection import guarded
 from ..forks import ProcessLock
+from ..pooling.base import PoolBase, every_pool, on_new_pool
 from .tapped import tapped
 from .taps import Tap, active
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..base import PoolBase
+from ..pooling.base import PoolBase
 
 __all__ = ["Commands", "Tap", "TapOfAlias", "active", "taps_on"]
 

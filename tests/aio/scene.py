@@ -13,8 +13,8 @@ from typing import Any, Self
 import redis.asyncio
 
 from redis_pool_ext.aio.connection import GuardedAsyncConnection, guarded_async
+from redis_pool_ext.books.records import Slot
 from redis_pool_ext.deadline import Deadline
-from redis_pool_ext.records import Slot
 from redis_pool_ext.stats import Tally
 
 from ..support.proxy import RESET_ON_CLOSE

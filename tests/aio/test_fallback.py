@@ -11,10 +11,10 @@ import redis.asyncio
 
 from redis_pool_ext import AsyncRedisPool, PoolUnavailableError
 from redis_pool_ext.aio.client import LeasedAsyncRedis
-from redis_pool_ext.degrading import DegradingScope
-from redis_pool_ext.fallback import Fallback
+from redis_pool_ext.leasing.fallback import Fallback
 from redis_pool_ext.scope import Scope
 from redis_pool_ext.testing import exhausted_pool, redis_down
+from redis_pool_ext.web.degrading import DegradingScope
 
 from ..support.proxy import FaultyProxy
 from ..support.server import Server

@@ -15,7 +15,7 @@ from redis_pool_ext import AsyncLease, AsyncRedisPool, Lease, RedisPool
 from redis_pool_ext.aio.client import LeasedAsyncPipeline, LeasedAsyncRedis
 from redis_pool_ext.aio.sentinel import AsyncSentinelConnection, AsyncSentinelSSLConnection
 from redis_pool_ext.client import LeasedPipeline, LeasedRedis
-from redis_pool_ext.sentinel import SentinelConnection, SentinelSSLConnection
+from redis_pool_ext.connecting.sentinel import SentinelConnection, SentinelSSLConnection
 
 TESTS = Path(__file__).parent.parent
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from redis_pool_ext import AsyncRedisPool, PoolUnavailableError
-from redis_pool_ext.circuit import FAILURES_TO_OPEN
+from redis_pool_ext.books.circuit import FAILURES_TO_OPEN
 
 from .stub import StubAsyncConnection
 from .tasks import start, wait_until

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from redis_pool_ext.outcomes import DIAL_AT_LEAST
-from redis_pool_ext.spending import SLACK
-from redis_pool_ext.verdict import ENOUGH_FOR_A_DIAL
+from redis_pool_ext.books.verdict import ENOUGH_FOR_A_DIAL
+from redis_pool_ext.pooling.outcomes import DIAL_AT_LEAST
+from redis_pool_ext.wire.spending import SLACK
 
 from ..support.pages import DOCS, blocks, run, said
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from redis_pool_ext.rules import POOL_RULES
+from redis_pool_ext.settings.rules import POOL_RULES
 
 from ..support.program import Program
 from .command import SERVES, call

@@ -8,7 +8,7 @@ import pytest
 
 from redis_pool_ext.cli import COMMANDS
 from redis_pool_ext.cli.doctor import of_pools, of_servers
-from redis_pool_ext.rules import POOL_RULES
+from redis_pool_ext.settings.rules import POOL_RULES
 
 from ..support.pages import DOCS, blocks, run, said
 from ..support.program import Program

@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from redis_pool_ext import ClusterPool, PoolUnavailableError, RedisPoolError
-from redis_pool_ext.degrading import DegradingScope
-from redis_pool_ext.eager import take
-from redis_pool_ext.fallback import Fallback
+from redis_pool_ext.leasing.fallback import Fallback
 from redis_pool_ext.scope import Scope
+from redis_pool_ext.web.degrading import DegradingScope
+from redis_pool_ext.web.eager import take
 
 DEFAULT = "none"
 

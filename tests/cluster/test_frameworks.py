@@ -10,8 +10,8 @@ import redis
 
 import redis_pool_ext
 from redis_pool_ext import ClusterPool, ConfigError, get_async_pool, get_pool
-from redis_pool_ext.lazy import LazyRedis
 from redis_pool_ext.scope import Scope
+from redis_pool_ext.web.lazy import LazyRedis
 
 
 def test_lazy_client_becomes_that_of_a_cluster_before_its_first_command(cluster, pool):

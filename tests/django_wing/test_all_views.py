@@ -15,11 +15,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
 
-from redis_pool_ext import (
-    RedisPool,
-    get_async_pool,
-    get_pool,
-)
+from redis_pool_ext import RedisPool, get_async_pool, get_pool
 from redis_pool_ext.django.checks import TAG
 from redis_pool_ext.django.decorators import redis_alias, redis_optional, redis_required
 from redis_pool_ext.django.middleware import RedisPoolMiddleware

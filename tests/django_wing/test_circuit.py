@@ -11,7 +11,7 @@ import pytest
 from django.test import AsyncClient, Client
 
 from redis_pool_ext import AsyncRedisPool, RedisPoolError, get_async_pool, get_pool
-from redis_pool_ext.circuit import FAILURES_TO_OPEN
+from redis_pool_ext.books.circuit import FAILURES_TO_OPEN
 from redis_pool_ext.observing import Observer, add_observer, remove_observer
 
 from ..support.leases import look_after

@@ -15,13 +15,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from redis_pool_ext import (
-    ConfigError,
-    Priority,
-    get_async_pool,
-    get_pool,
-    get_redis,
-)
+from redis_pool_ext import ConfigError, Priority, get_async_pool, get_pool, get_redis
 from redis_pool_ext.django.decorators import redis_alias, redis_optional, redis_required
 
 from .conftest import Serve

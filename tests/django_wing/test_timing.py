@@ -15,7 +15,7 @@ from django.test import AsyncClient, Client
 from redis_pool_ext import RedisPool
 from redis_pool_ext.django.middleware import RedisPoolMiddleware
 from redis_pool_ext.observing import observers, remove_observer
-from redis_pool_ext.server_timing import _clerk
+from redis_pool_ext.web.server_timing import _clerk
 from tests.support.threads import spawn, wait_until
 from tests.support.timings import timings
 

@@ -11,12 +11,7 @@ from django.template import engines
 from django.template.response import SimpleTemplateResponse
 from django.test import Client
 
-from redis_pool_ext import (
-    Priority,
-    get_async_pool,
-    get_pool,
-    get_redis,
-)
+from redis_pool_ext import Priority, get_async_pool, get_pool, get_redis
 from redis_pool_ext.django.decorators import redis_optional, redis_required
 from redis_pool_ext.scope import current_scope
 

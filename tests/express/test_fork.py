@@ -7,8 +7,8 @@ import os
 import pytest
 
 from redis_pool_ext import LeaseError
-from redis_pool_ext.express import MISSED
-from redis_pool_ext.packing import pack_ordinary
+from redis_pool_ext.wire.express import MISSED
+from redis_pool_ext.wire.packing import pack_ordinary
 
 from ..support.forks import FORK_WARNS, fork_without_hooks, in_child
 from ..support.pairs import Scene

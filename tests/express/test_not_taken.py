@@ -11,10 +11,11 @@ import pytest
 import redis
 from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 
-from redis_pool_ext import LeaseError, express, lease
+from redis_pool_ext import LeaseError, lease
 from redis_pool_ext.errors import ConnectionPoolTimeoutError
-from redis_pool_ext.express import MISSED, is_redis_pys_own
-from redis_pool_ext.packing import pack_ordinary
+from redis_pool_ext.wire import express
+from redis_pool_ext.wire.express import MISSED, is_redis_pys_own
+from redis_pool_ext.wire.packing import pack_ordinary
 
 from ..support.pairs import PairedConnection, Scene
 from ..support.protocols import PROTOCOLS

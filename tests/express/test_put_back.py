@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, InvalidResponse
 from redis.retry import Retry
 
-from redis_pool_ext import express
+from redis_pool_ext.wire import express
 
 from ..support.pairs import Scene
 from .ways import PUSH, PUSHED, SHORT_WAY

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.circuit import BACKOFF_BASE
+from redis_pool_ext.books.circuit import BACKOFF_BASE
 from redis_pool_ext.connection import GuardedConnection
 from redis_pool_ext.deadline import Deadline
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redis_pool_ext import ConnectionPoolTimeoutError, PoolUnavailableError, RedisPool
-from redis_pool_ext.liveness import looks_alive
+from redis_pool_ext.pooling.liveness import looks_alive
 
 from ..support.leases import age
 from ..support.threads import spawn, wait_until

@@ -11,7 +11,7 @@ from itertools import cycle
 import pytest
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.liveness import looks_alive
+from redis_pool_ext.pooling.liveness import looks_alive
 
 from ..support.threads import wait_until
 from .kinds import KINDS, SOCKET_TIMEOUT, TIMEOUT

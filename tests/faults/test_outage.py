@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from redis_pool_ext import PoolUnavailableError, RedisPool
-from redis_pool_ext.circuit import BACKOFF_BASE, FAILURES_TO_OPEN
+from redis_pool_ext.books.circuit import BACKOFF_BASE, FAILURES_TO_OPEN
 
 from ..support.proxy import Then
 from ..support.threads import spawn, wait_until

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from redis_pool_ext import LeaseStateLostError, PoolUnavailableError, RedisPool
-from redis_pool_ext.circuit import BACKOFF_BASE, FAILURES_TO_OPEN
-from redis_pool_ext.liveness import looks_alive
+from redis_pool_ext.books.circuit import BACKOFF_BASE, FAILURES_TO_OPEN
+from redis_pool_ext.pooling.liveness import looks_alive
 
 from ..support.leases import age
 from ..support.threads import spawn, wait_until

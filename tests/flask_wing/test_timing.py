@@ -11,7 +11,7 @@ from flask import Flask, Response, abort
 from redis_pool_ext import ConfigError, get_pool, get_redis
 from redis_pool_ext.flask import FlaskRedisPool, timing
 from redis_pool_ext.observing import observers, remove_observer
-from redis_pool_ext.server_timing import _clerk
+from redis_pool_ext.web.server_timing import _clerk
 
 from ..support.timings import timings
 from .support import RedisSessions, all_held, make_app, pool_of

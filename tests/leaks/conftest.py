@@ -11,7 +11,7 @@ import redis
 
 from redis_pool_ext import RedisPool
 from redis_pool_ext.embedded import EmbeddedRedis
-from redis_pool_ext.rules import REDIS_PY_ARGUMENTS
+from redis_pool_ext.settings.rules import REDIS_PY_ARGUMENTS
 from tests.support.proxy import FaultyProxy
 
 from .dirt import RETURN_SECRET

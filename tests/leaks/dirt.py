@@ -14,8 +14,8 @@ from typing import Any
 
 import redis
 
-from redis_pool_ext.handshake import rebind
-from redis_pool_ext.liveness import looks_alive
+from redis_pool_ext.connecting.handshake import rebind
+from redis_pool_ext.pooling.liveness import looks_alive
 
 from .borrowers import Borrower
 from .verbs import done, entered

@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redis_pool_ext import LeaseStateLostError, RedisPool
-from redis_pool_ext.liveness import looks_alive
+from redis_pool_ext.pooling.liveness import looks_alive
 
 from ..support.proxy import FaultyProxy
 from ..support.threads import wait_until

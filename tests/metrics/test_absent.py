@@ -42,7 +42,7 @@ def test_everything_else_works():
 import redis_pool_ext.metrics.table
 from redis_pool_ext import RedisPool
 from redis_pool_ext.observing import Observer, add_observer
-from redis_pool_ext.totals import totals
+from redis_pool_ext.pooling.totals import totals
 add_observer(Observer())
 pool = RedisPool.from_url("fakeredis://")
 with pool.lease() as client:

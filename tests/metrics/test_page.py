@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from redis_pool_ext.metrics.table import BUCKETS, COUNTERS, GAUGES, TIMES, Metric
+from redis_pool_ext.pooling.telling import LONG_WAIT
 from redis_pool_ext.stats import REFUSALS
-from redis_pool_ext.telling import LONG_WAIT
 
 from ..support.pages import (
     DOCS,
@@ -110,9 +110,9 @@ def test_workers_are_scraped_together(url: str, tmp_path_factory: pytest.TempPat
 def test_line_of_the_log_is_as_shown(url: str):
     """Words and order; the numbers are an example."""
     program = block_with(PAGE, "basicConfig") + (
-        "import sys, redis_pool_ext.telling\n"
+        "import sys, redis_pool_ext.pooling.telling\n"
         "logging.getLogger().handlers[0].setStream(sys.stdout)\n"
-        "redis_pool_ext.telling.LONG_WAIT = 0.0\n"
+        "redis_pool_ext.pooling.telling.LONG_WAIT = 0.0\n"
         f"pool = redis_pool_ext.RedisPool.from_url('{SHOWN}')\n"
         "connection = pool.get_connection()\n"
     )

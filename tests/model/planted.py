@@ -6,10 +6,10 @@ from threading import get_ident
 from typing import Any
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.ledger import Ledger
-from redis_pool_ext.line import Line
+from redis_pool_ext.books.ledger import Ledger
+from redis_pool_ext.books.line import Line
+from redis_pool_ext.books.records import Waiter
 from redis_pool_ext.priority import Priority
-from redis_pool_ext.records import Waiter
 
 from .scenarios import (
     borrowers_are_struck,

@@ -12,10 +12,10 @@ from typing import Any
 import redis
 
 from redis_pool_ext import LeaseError, PoolQueueFullError, PoolStats, RedisPool
+from redis_pool_ext.books.ledger import Ledger
+from redis_pool_ext.books.records import Waiter
 from redis_pool_ext.deadline import Deadline
-from redis_pool_ext.ledger import Ledger
 from redis_pool_ext.priority import Priority
-from redis_pool_ext.records import Waiter
 
 from .scheduler import Scheduler, Strike, TurnRLock
 from .watch import CountedConnection, Watch, ended

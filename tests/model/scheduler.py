@@ -386,7 +386,7 @@ def in_charge(scheduler: Scheduler) -> Iterator[None]:
                 patch.setattr(module, "monotonic", scheduler.clock, raising=False)
                 patch.setattr(module, "sleep", scheduler.sleep, raising=False)
         patch.setattr(
-            redis_pool_ext.records,
+            redis_pool_ext.books.records,
             "threading",
             SimpleNamespace(Lock=lambda: TurnLock(scheduler)),
         )

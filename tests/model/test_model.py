@@ -109,7 +109,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.clock = Clock()
         for name in [name for name in sys.modules if name.startswith("redis_pool_ext.")]:
             self.patch.setattr(sys.modules[name], "monotonic", self.clock, raising=False)
-        self.patch.setattr("redis_pool_ext.waiting.GLANCE", GLANCE)
+        self.patch.setattr("redis_pool_ext.pooling.waiting.GLANCE", GLANCE)
         self.patch.setattr(logging.getLogger("redis_pool_ext"), "disabled", True)
         self.sockets: weakref.WeakSet[Any] = weakref.WeakSet()
         self.script: list[Any] = []

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import RedisPool
-from redis_pool_ext.records import Waiter
+from redis_pool_ext.books.records import Waiter
 
 from ..support.stub import StubConnection
 from .planted import PLANTED

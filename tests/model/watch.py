@@ -12,9 +12,9 @@ from typing import Any
 import redis
 
 from redis_pool_ext import PoolStats, RedisPool
-from redis_pool_ext.ledger import Ledger
+from redis_pool_ext.books.ledger import Ledger
+from redis_pool_ext.books.records import SlotState, Waiter
 from redis_pool_ext.priority import Priority
-from redis_pool_ext.records import SlotState, Waiter
 from redis_pool_ext.stats import REFUSALS
 
 from ..support.stub import StubConnection

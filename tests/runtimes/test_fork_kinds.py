@@ -16,12 +16,12 @@ from redis_pool_ext import (
     RedisPool,
     close_pools,
     configure,
-    dialling,
     get_pool,
     get_redis,
     lease_scope,
 )
 from redis_pool_ext.connection import GuardedConnection, guarded
+from redis_pool_ext.pooling import dialling
 
 from ..support.forks import FORK_WARNS, fork_without_hooks, in_child, in_this_child, open_sockets
 from ..support.proxy import FaultyProxy

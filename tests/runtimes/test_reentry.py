@@ -17,16 +17,9 @@ from contextlib import suppress
 import pytest
 import redis
 
-from redis_pool_ext import (
-    LeaseError,
-    RedisPool,
-    close_pools,
-    configure,
-    get_redis,
-    housekeeper,
-    liveness,
-)
-from redis_pool_ext.liveness import looks_alive
+from redis_pool_ext import LeaseError, RedisPool, close_pools, configure, get_redis
+from redis_pool_ext.pooling import housekeeper, liveness
+from redis_pool_ext.pooling.liveness import looks_alive
 
 from ..support.leases import age
 from ..support.proxy import FaultyProxy

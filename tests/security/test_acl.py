@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from redis_pool_ext import AsyncRedisPool, RedisPool
-from redis_pool_ext.circuit import FAILURES_TO_OPEN
+from redis_pool_ext.books.circuit import FAILURES_TO_OPEN
 from redis_pool_ext.embedded import EmbeddedRedis
 from redis_pool_ext.errors import ANSWERED_WITH_503
 

@@ -21,7 +21,7 @@ from redis_pool_ext import (
     PoolCredentialsError,
     RedisPool,
 )
-from redis_pool_ext.circuit import FAILURES_TO_OPEN
+from redis_pool_ext.books.circuit import FAILURES_TO_OPEN
 from redis_pool_ext.config import read_settings
 from redis_pool_ext.embedded import EmbeddedRedis
 
@@ -152,7 +152,7 @@ class TestAsked:
 
     def test_provider_of_redis_py_is_asked_at_once(self, side: Side, url: str, monkeypatch):
         """It has nothing to wait for, and needs no thread."""
-        monkeypatch.setattr("redis_pool_ext.credentials._Question.start", None)
+        monkeypatch.setattr("redis_pool_ext.connecting.credentials._Question.start", None)
         provider = UsernamePasswordCredentialProvider(USER, PASSWORD)
 
         settings = {"credential_provider": provider, **PATIENCE}

@@ -12,7 +12,7 @@ import pytest
 from redis_pool_ext import AsyncRedisPool, RedisPool
 from redis_pool_ext.aio.liveness import is_alive
 from redis_pool_ext.aio.liveness import looks_alive as looks_alive_to_tasks
-from redis_pool_ext.liveness import is_quiet, looks_alive
+from redis_pool_ext.pooling.liveness import is_quiet, looks_alive
 
 from ..aio.tasks import wait_until as wait_in_loop
 from ..leaks.conftest import NO_INTRODUCTION

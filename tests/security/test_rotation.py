@@ -15,7 +15,8 @@ import pytest
 import redis
 from redis.credentials import StreamingCredentialProvider
 
-from redis_pool_ext import AsyncRedisPool, RedisPool, rotation
+from redis_pool_ext import AsyncRedisPool, RedisPool
+from redis_pool_ext.connecting import rotation
 from redis_pool_ext.embedded import EmbeddedRedis
 
 from ..support.threads import spawn, wait_until

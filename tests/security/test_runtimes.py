@@ -19,7 +19,7 @@ import gevent.monkey
 gevent.monkey.patch_all()
 import gevent, logging, time
 from redis_pool_ext import PoolUnavailableError, RedisPool
-from redis_pool_ext.liveness import looks_alive
+from redis_pool_ext.pooling.liveness import looks_alive
 pool = RedisPool.from_url(URL, max_connections=3, timeout=20)
 def work(number):
     for turn in range(20):

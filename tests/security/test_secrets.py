@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from redis_pool_ext import ConfigError
-from redis_pool_ext.circuit import FAILURES_TO_OPEN
+from redis_pool_ext.books.circuit import FAILURES_TO_OPEN
+from redis_pool_ext.books.verdict import without_secrets
 from redis_pool_ext.embedded import EmbeddedRedis
-from redis_pool_ext.verdict import without_secrets
 
 from ..support.certificates import authority_file, encrypted, paper, self_signed
 from ..support.proxy import FaultyProxy

@@ -24,8 +24,8 @@ from redis_pool_ext import (
     PoolUnavailableError,
     RedisPool,
 )
-from redis_pool_ext.circuit import FAILURES_TO_OPEN
-from redis_pool_ext.rules import arguments_of
+from redis_pool_ext.books.circuit import FAILURES_TO_OPEN
+from redis_pool_ext.settings.rules import arguments_of
 
 from ..support.certificates import (
     authority_file,

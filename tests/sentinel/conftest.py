@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from redis_pool_ext import sentinels
+from redis_pool_ext.connecting import sentinels
 
 from ..support.threads import wait_until
 from .constellation import Constellation

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from redis_pool_ext import forks, sentinel
+from redis_pool_ext import forks
 from redis_pool_ext.aio import sentinel as aio_sentinel
+from redis_pool_ext.connecting import sentinel
 
 from ..support.forks import FORK_WARNS, fork_without_hooks, in_child, open_sockets
 from ..support.threads import spawn, wait_until

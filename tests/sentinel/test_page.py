@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from redis_pool_ext.config import read_settings
-from redis_pool_ext.rules import OPTION_RULES
-from redis_pool_ext.sentinel import SentinelSSLConnection
+from redis_pool_ext.connecting.sentinel import SentinelSSLConnection
+from redis_pool_ext.settings.rules import OPTION_RULES
 
 from ..support.pages import DOCS, block_with, run, said
 from .constellation import Constellation

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from redis_pool_ext import search
+from redis_pool_ext.connecting import search
 
 from ..support.threads import wait_until
 from .constellation import Constellation, is_in_sync

@@ -9,10 +9,10 @@ import redis
 from redis.sentinel import MasterNotFoundError
 
 from redis_pool_ext import deadline as deadlines
-from redis_pool_ext import sentinels
+from redis_pool_ext.connecting import sentinels
+from redis_pool_ext.connecting.search import MAKESHIFT_FOR, Search, Vote
+from redis_pool_ext.connecting.sentinels import Address, Panel, Service, role_in
 from redis_pool_ext.deadline import Deadline
-from redis_pool_ext.search import MAKESHIFT_FOR, Search, Vote
-from redis_pool_ext.sentinels import Address, Panel, Service, role_in
 
 A, B, C = (("a", 1), ("b", 2), ("c", 3))
 OLD, NEW = ("old", 7000), ("new", 7001)

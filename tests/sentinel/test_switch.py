@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import pytest
 import redis
 
+from redis_pool_ext.connecting.sentinels import LOOKS_EVERY
 from redis_pool_ext.errors import LeaseStateLostError
-from redis_pool_ext.sentinels import LOOKS_EVERY
 
 from ..support.threads import wait_until
 from .constellation import Constellation

@@ -52,11 +52,9 @@ def test_links_that_leave_the_folder_become_pages_or_names():
     """The site has a page for some files, and shows the others' names."""
     from site_links import turned_inward
 
-    page = (
-        "[c](../CHANGELOG.md) [d](../README.md#errors) [s](../redis_pool_ext/sizing.py) [o](a.md)"
-    )
+    page = "[c](../CHANGELOG.md) [d](../README.md#errors) [s](../redis_pool_ext/pool.py) [o](a.md)"
     assert turned_inward(page) == (
-        "[c](changelog.md) [d](index.md#errors) s (`redis_pool_ext/sizing.py`) [o](a.md)"
+        "[c](changelog.md) [d](index.md#errors) s (`redis_pool_ext/pool.py`) [o](a.md)"
     )
     assert (
         turned_inward("[a](../a.md) [c](../../CHANGELOG.md)", 1)

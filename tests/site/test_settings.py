@@ -11,14 +11,14 @@ import pytest
 
 from redis_pool_ext import RedisPool
 from redis_pool_ext.config import read_settings
-from redis_pool_ext.request_policy import BUDGET, EAGER, RequestPolicy
-from redis_pool_ext.rules import POOL_RULES
-from redis_pool_ext.server_timing import SETTING as SERVER_TIMING
-from redis_pool_ext.server_timing import problem_of
-from redis_pool_ext.spelling import KEYS
+from redis_pool_ext.settings.rules import POOL_RULES
+from redis_pool_ext.settings.spelling import KEYS
 from redis_pool_ext.status.folder import VARIABLE, folder
 from redis_pool_ext.status.policy import SETTING as HEALTH
 from redis_pool_ext.status.policy import HealthPolicy
+from redis_pool_ext.web.request_policy import BUDGET, EAGER, RequestPolicy
+from redis_pool_ext.web.server_timing import SETTING as SERVER_TIMING
+from redis_pool_ext.web.server_timing import problem_of
 
 from ..support.pages import DOCS, ROOT, blocks, headed_blocks
 

@@ -161,7 +161,7 @@ def test_project_with_flask_redis_runs_after_the_steps_as_before(
 
 def test_settings_of_the_page_are_settings():
     """Each name in the table's right column that looks like one of ours is one of ours."""
-    from redis_pool_ext.rules import POOL_RULES
+    from redis_pool_ext.settings.rules import POOL_RULES
 
     table = MIGRATION.read_text().partition("## What was, and what is")[2].partition("\n## ")[0]
     right = [line.rpartition(" | ")[2] for line in table.splitlines() if line.startswith("| `")]

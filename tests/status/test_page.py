@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import AsyncRedisPool, PoolExhaustedError, RedisPool
-from redis_pool_ext.samples import Sample
+from redis_pool_ext.sizing.samples import Sample
 from redis_pool_ext.status import process_report
 from redis_pool_ext.status import servers as servers_side
 from redis_pool_ext.status.page import PATHS, respond

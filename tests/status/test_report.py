@@ -10,8 +10,8 @@ import weakref
 import pytest
 
 from redis_pool_ext import AsyncRedisPool, ClusterPool, PoolConfig, RedisPool, configure, get_pool
+from redis_pool_ext.books.report import NOBODY
 from redis_pool_ext.config import read_settings
-from redis_pool_ext.report import NOBODY
 from redis_pool_ext.status import process_report, projects
 from redis_pool_ext.status.projects import address_of, announce, identity_of
 

@@ -6,7 +6,8 @@ import pytest
 import redis
 
 import redis_pool_ext.aio.lease
-from redis_pool_ext import holding, lease
+from redis_pool_ext import lease
+from redis_pool_ext.leasing import holding
 
 
 def age(client: redis.Redis) -> None:

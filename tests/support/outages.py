@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from redis_pool_ext import RedisPool, RedisPoolError
-from redis_pool_ext.circuit import FAILURES_TO_OPEN
+from redis_pool_ext.books.circuit import FAILURES_TO_OPEN
 from redis_pool_ext.observing import Observer, add_observer, remove_observer
 
 from .leases import look_after

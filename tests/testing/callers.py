@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from redis_pool_ext import get_async_pool, get_pool
-from redis_pool_ext.base import PoolBase
+from redis_pool_ext.pooling.base import PoolBase
 
 Ask = Callable[..., Any]
 

@@ -6,14 +6,7 @@ import asyncio
 
 import pytest
 
-from redis_pool_ext import (
-    ConfigError,
-    RedisPool,
-    configure,
-    get_async_redis,
-    get_pool,
-    get_redis,
-)
+from redis_pool_ext import ConfigError, RedisPool, configure, get_async_redis, get_pool, get_redis
 from redis_pool_ext.process import configs
 from redis_pool_ext.testing import fake_pools, fakes
 

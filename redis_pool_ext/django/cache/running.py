@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.client import NEVER_DECODE
 
-from ...base import PoolBase
+from ...pooling.base import PoolBase
 from .across_nodes import OnNode
 from .operations import Command, Operation, T
 

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from ...history import SECONDS
+from ...sizing.history import SECONDS
 from ..fleet import ask_processes
 from ..report import process_report
 from ..samples import sum_of_samples

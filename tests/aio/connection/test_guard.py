@@ -8,12 +8,12 @@ import redis.asyncio
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
 
 from redis_pool_ext import LeaseError
-from redis_pool_ext.account import Account
 from redis_pool_ext.aio.connection import GuardedAsyncConnection, guarded_async
 from redis_pool_ext.aio.dial import DialledAsyncConnection
 from redis_pool_ext.aio.in_time import TimedConnection
+from redis_pool_ext.connecting.while_dialling import WhileDialling
 from redis_pool_ext.deadline import Deadline
-from redis_pool_ext.while_dialling import WhileDialling
+from redis_pool_ext.wire.account import Account
 
 from ..scene import Scene, ask, make
 from ..tasks import start, wait_until

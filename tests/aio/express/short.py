@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from redis_pool_ext.aio.express import exchange
-from redis_pool_ext.packing import pack_ordinary
+from redis_pool_ext.wire.packing import pack_ordinary
 
 GET = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
 PUSH = b">2\r\n$4\r\nnews\r\n$5\r\nhello\r\n"

@@ -75,6 +75,21 @@ class TestQueueing:
         assert (stats.waited, stats.waiting, stats.in_use) == (1, 0, 1)
         assert stats.wait_seconds > 0
 
+    async def test_waiter_whose_waker_was_struck_looks_by_itself(self):
+        """It was given a connection, and an exception came before it was woken for that.
+
+        A task looks once, as its time is over: what strikes in a loop mostly ends the loop.
+        """
+        pool = stub_pool(1, timeout=0.2)
+        connection = await pool.get_connection()
+        waiter = start(pool.get_connection())
+        await wait_until(lambda: pool.stats().waiting == 1)
+        pool._ledger.queue.dismiss = pool._ledger.queue.leave
+        await pool.release(connection)
+
+        assert await waiter is connection
+        await pool.release(connection)
+
     async def test_connection_that_is_handed_over_is_not_looked_at(self, monkeypatch):
         """It was in use as it was given; how long its waiter takes to wake up is no idling."""
         pool = stub_pool(1)

@@ -7,11 +7,7 @@ from flask import Flask, g
 from flask.views import MethodView
 
 from redis_pool_ext import ConfigError
-from redis_pool_ext.flask import (
-    redis_alias,
-    redis_optional,
-    redis_required,
-)
+from redis_pool_ext.flask import redis_alias, redis_optional, redis_required
 
 from ..kinds import (
     ByClass,

@@ -8,12 +8,7 @@ import pytest
 from flask import Flask, Response, g, render_template_string, stream_with_context
 
 from redis_pool_ext import Priority, get_pool, get_redis, shared_redis
-from redis_pool_ext.flask import (
-    FlaskRedisPool,
-    current_redis,
-    redis_optional,
-    redis_required,
-)
+from redis_pool_ext.flask import FlaskRedisPool, current_redis, redis_optional, redis_required
 from redis_pool_ext.scope import current_scope
 
 from ..kinds import (

@@ -1,0 +1,1 @@
+"""What leases of threads and of tasks have in common."""
