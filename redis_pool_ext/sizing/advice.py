@@ -1,4 +1,4 @@
-"""What `max_connections` should be, from what was measured; the theory is in `sizing.py`."""
+"""What `max_connections` should be, from what was measured; the theory is in `theory.py`."""
 
 from __future__ import annotations
 
