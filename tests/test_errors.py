@@ -22,9 +22,9 @@ from redis_pool_ext import (
     PoolUnavailableError,
     RedisPoolError,
 )
+from redis_pool_ext.books import refusals
 from redis_pool_ext.books.records import Refusal
 from redis_pool_ext.books.refusing import Look
-from redis_pool_ext.pooling.bookkeeping import refusals
 from redis_pool_ext.stats import Counters, snapshot
 
 ALL = [

@@ -16,9 +16,9 @@ from redis_pool_ext import RedisPool
 from redis_pool_ext.books.report import NOBODY
 from redis_pool_ext.histogram import NOTHING, Histogram
 from redis_pool_ext.pooling import housekeeper
+from redis_pool_ext.sizing import history
 from redis_pool_ext.sizing.history import History, kind_of
 from redis_pool_ext.sizing.samples import Sample, Window
-from redis_pool_ext.sizing.theory import history
 
 from .support.clock_ahead import Clock
 from .support.forks import in_child

@@ -13,10 +13,10 @@ from redis_pool_ext import (
     PoolExhaustedError,
     PoolUnavailableError,
     RedisPoolError,
+    http,
 )
 from redis_pool_ext.errors import ANSWERED_WITH_503
 from redis_pool_ext.http import MEDIA_TYPES, answer
-from redis_pool_ext.web import http
 
 ERROR = PoolExhaustedError(
     'no connection within 2.00 s (pool "secret-alias": in_use=16)',

@@ -11,12 +11,12 @@ import pytest
 import redis
 
 from redis_pool_ext import LeaseError, PoolUnavailableError, RedisPool
+from redis_pool_ext.books import circuit
 from redis_pool_ext.config import PoolConfig
 from redis_pool_ext.connecting import resolver
 from redis_pool_ext.deadline import Deadline
 from redis_pool_ext.embedded import EmbeddedRedis
 from redis_pool_ext.pooling import outcomes
-from redis_pool_ext.pooling.bookkeeping import circuit
 
 from .support.leases import look_after
 from .support.proxy import FaultyProxy

@@ -10,7 +10,7 @@ import pytest
 
 from redis_pool_ext import AsyncRedisPool, RedisPool
 from redis_pool_ext.pooling.totals import keep_totals, totals
-from redis_pool_ext.sizing.theory import bygone
+from redis_pool_ext.sizing import bygone
 
 from .support.forks import FORK_WARNS, in_child
 from .support.stub import StubConnection

@@ -24,7 +24,7 @@ _TOLD_OF = 20
 
 NOBODY = "a borrower without a name"
 
-_INSIDE = tuple(str(Path(path).parent) + os.sep for path in (__file__, redis.__file__))
+_INSIDE = (str(Path(__file__).parents[1]) + os.sep, str(Path(redis.__file__).parent) + os.sep)
 
 
 class Reported:

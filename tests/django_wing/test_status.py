@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
@@ -48,6 +49,8 @@ def authentication(get_response):
 @pytest.fixture
 def page(settings, monkeypatch) -> Any:
     """The project with the page in it, and users that are whoever a test says."""
+    # As the app of users is loaded it adds checks of its own, which would ask for it ever after.
+    monkeypatch.setattr(registry, "registered_checks", set(registry.registered_checks))
     settings.INSTALLED_APPS = [
         *settings.INSTALLED_APPS, "django.contrib.contenttypes", "django.contrib.auth"
     ]  # fmt: skip

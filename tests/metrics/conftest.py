@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from redis_pool_ext.sizing.theory import bygone
+from redis_pool_ext.sizing import bygone
 
 from .readers import Telemetry
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import redis
 
+from redis_pool_ext.books import faults
 from redis_pool_ext.embedded import EmbeddedRedis
-from redis_pool_ext.pooling.bookkeeping import faults
 
 from ..support.certificates import authority_file, paper
 from ..support.pages import DOCS, README, block_with, headed_blocks, project, run
