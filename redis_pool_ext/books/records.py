@@ -125,11 +125,9 @@ class Waiter(Deadline):
         wake: Wake | None = None,
     ) -> None:
         """Of one who waits for `seconds` from now; or as long as the deadline `until` says."""
-        self.began = began = monotonic()
-        if until is None:
-            self.seconds, self.at = seconds, began + seconds
-        else:
-            self.seconds, self.at = until.seconds, until.at
+        self.began: float = monotonic()
+        self.seconds: float = seconds if until is None else until.seconds
+        self.at: float = self.began + seconds if until is None else until.at
         self.priority: Priority = priority if type(priority) is Priority else Priority.of(priority)
         self.since: float = 0.0
         self.has_waited: bool = False
