@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from redis_pool_ext.pooling.waiting import SELDOM
 from redis_pool_ext.priority import Priority
 
 from .play import Play
@@ -192,9 +193,13 @@ def borrowers_of_dead_connections_are_struck(scheduler, dice):
 
 
 def borrowers_are_struck_anywhere(scheduler, dice):
-    """Between any two uses of the lock; what strikes a return costs a connection, not a slot."""
+    """Between any two uses of the lock; what strikes a return costs a connection, not a slot.
+
+    Or it costs the time until a waiter looks by itself, with the connection on the shelf.
+    """
     play = connections_die(scheduler, dice)
     play.is_exact = False
+    play.watch.may_idle_for = SELDOM
     add_strikes(play, 4, anywhere=True)
     return play
 

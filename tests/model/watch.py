@@ -91,6 +91,9 @@ class Watch:
         self._found: dict[int, tuple[set[int | None], int | None]] = {}
         self._given: set[int | None] = set()  # tickets of who had something, good or not
         self.server_is_full = False  # then the pool does not dial, though somebody waits
+        # For how long one may be idle though somebody waits, and since when one is.
+        self.may_idle_for = 0.0
+        self._idle_since: float | None = None
 
     def begin(self, priority: Priority = Priority.NORMAL) -> None:
         """Note that this thread asks for a connection anew."""
@@ -181,7 +184,9 @@ class Watch:
             assert waiter.at >= asked_at, "a gift to one who had expired"
             assert waiter.wake.has_rung, "a gift to one who was not woken"
             waiter.wake.has_rung = False
-            fresh.discard(getattr(waiter.gift, "slot", waiter.gift).key)
+            slot = getattr(waiter.gift, "slot", waiter.gift)
+            if slot is not None:  # who was woken asks for no lock, and may have closed it by now
+                fresh.discard(slot.key)
         live = [waiter for waiter in self._line if self._is_live(waiter, now)]
         if live and not stats.is_paused:
             first = min(self._line[waiter] for waiter in live)
@@ -204,10 +209,13 @@ class Watch:
         everybodys = [each for each in self._line if not kept_from[each.priority]]
         live = [waiter for waiter in everybodys if self._is_live(waiter, now)]
         if not live or stats.is_paused or self._on_the_way_back:
+            self._idle_since = None
             return
         assert not stats.is_closed, "somebody waits for a closed pool"
-        assert not stats.idle, f"somebody waits, and connections are idle: {stats.summary()}"
-        size = stats.in_use + stats.connecting
+        self._idle_since = None if not stats.idle else self._idle_since or now
+        is_late = stats.idle and now - (self._idle_since or now) >= self.may_idle_for
+        assert not is_late, f"somebody waits, and connections are idle: {stats.summary()}"
+        size = stats.in_use + stats.idle + stats.connecting
         is_full = size >= stats.max_connections or self.server_is_full
         is_busy = stats.connecting >= self._pool.max_connecting or stats.circuit != "closed"
         assert is_full or is_busy, f"nobody dials: {stats.summary()}"
