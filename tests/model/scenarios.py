@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from redis_pool_ext.pooling.waiting import SELDOM
+from redis_pool_ext.pooling.waiting import GLANCE
 from redis_pool_ext.priority import Priority
 
 from .play import Play
@@ -199,7 +199,7 @@ def borrowers_are_struck_anywhere(scheduler, dice):
     """
     play = connections_die(scheduler, dice)
     play.is_exact = False
-    play.watch.may_idle_for = SELDOM
+    play.watch.may_idle_for = GLANCE
     add_strikes(play, 4, anywhere=True)
     return play
 
