@@ -56,8 +56,7 @@ class Line(set[Waiter]):
 
         Who is struck in between has it wait until it looks by itself.
         """
-        self.discard(waiter)
-        self.lanes[waiter.priority].pop(waiter, None)
+        self.leave(waiter)
         waiter.wake.release()
 
     def first(self) -> Waiter | None:
