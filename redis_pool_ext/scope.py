@@ -48,7 +48,6 @@ class Scope:
     def __init__(
         self,
         label: object = None,
-        *,
         waits_once: bool = False,
         budget: Budget | None = None,
         priority: Priority = Priority.NORMAL,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.core.checks import register
-from django.core.signals import request_finished, setting_changed
+from django.core.signals import setting_changed
 
 from ..status.desk import open_desk_when_serving
-from . import checks, deployment, handover, middleware, misspelt, seam, serving
+from . import checks, deployment, handover, misspelt, seam, serving
 
 __all__ = ["RedisPoolConfig"]
 
@@ -36,7 +36,6 @@ class RedisPoolConfig(AppConfig):
         register(misspelt.check_names, checks.TAG)
         register(deployment.check_deployment, checks.TAG, deploy=True)
         setting_changed.connect(handover.setting_has_changed, dispatch_uid="redis_pool_ext")
-        request_finished.connect(middleware.end_what_is_left, dispatch_uid="redis_pool_ext")
         seam.install()
         if not serving.is_command():
             open_desk_when_serving()
