@@ -51,12 +51,10 @@ class Waiting(Queueing):
         One look at what nobody was woken for serves all who wait, so each of many looks
         more seldom.
         """
-        now, queue = began, self._ledger.queue
+        now = began
         try:
             while now < waiter.at:
-                left, pause = waiter.at - now, len(queue) * GLANCE
-                if pause > SELDOM:
-                    pause = max(SELDOM, len(queue) / LOOKS)
+                left, pause = waiter.at - now, self._pause()
                 if waiter.wake.acquire(True, pause if pause < left else left):
                     break
                 self._look_for_who_waits()
@@ -65,3 +63,9 @@ class Waiting(Queueing):
                 now = monotonic()
         finally:  # also for one whom an exception takes out of the queue
             self._count_wait(waiter, monotonic() - began)
+
+    def _pause(self) -> float:
+        """Return the seconds until a waiter's next look."""
+        waiting = len(self._ledger.queue)
+        pause = waiting * GLANCE
+        return pause if pause <= SELDOM else max(SELDOM, waiting / LOOKS)
