@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .books.comeback import whole_seconds
-from .errors import ANSWERED_WITH_503, RedisPoolError
+from .errors import ANSWERED_WITH_503, PoolExhaustedError, RedisPoolError
 
 __all__ = [
     "ANSWERED_WITH_503",
@@ -68,7 +68,7 @@ def answer(error: RedisPoolError, media_type: str | None) -> Answer:
     """
     seconds = seconds_of(error)
     headers = {"Retry-After": str(seconds), "Cache-Control": "no-store"}
-    detail = f"Too much is going on right now. Please try again in {seconds} s."
+    detail = f"{_reason(error)} Please try again in {seconds} s."
     if media_type in (PROBLEM, "application/json"):
         problem = {"type": "about:blank", "title": _TITLE, "status": 503, "detail": detail}
         body = json.dumps(problem | {"retry_after": seconds})
@@ -77,6 +77,13 @@ def answer(error: RedisPoolError, media_type: str | None) -> Answer:
         page = _PAGE.format(title=html.escape(_TITLE), detail=html.escape(detail))
         return Answer(503, headers, "text/html; charset=utf-8", page)
     return Answer(503, headers, "text/plain; charset=utf-8", f"{_TITLE}. {detail}\n")
+
+
+def _reason(error: RedisPoolError) -> str:
+    """Return what a visitor is told: too many are here, or this is not for want of room."""
+    if isinstance(error, PoolExhaustedError):
+        return "Too much is going on right now."
+    return "A part of this service is out of reach right now."
 
 
 def seconds_of(error: RedisPoolError) -> int:

@@ -26,6 +26,19 @@ ERROR = PoolExhaustedError(
 DETAIL = "Too much is going on right now. Please try again in 3 s."
 
 
+def test_pool_that_is_full_and_redis_that_is_down_are_told_apart():
+    """Nobody is told of a crowd where there is none; and neither says more than that."""
+    exhausted = {
+        error_class: "Too much is going on right now." in answer(error_class("no"), None).body
+        for error_class in ANSWERED_WITH_503
+    }
+
+    assert [each for each, is_told in exhausted.items() if is_told] == [PoolExhaustedError]
+    assert "A part of this service is out of reach right now. Please try again in" in (
+        answer(PoolUnavailableError("no"), None).body
+    )
+
+
 @pytest.mark.parametrize("media_type", [*MEDIA_TYPES, None])
 def test_every_answer_is_a_503_that_says_when_to_come_back(media_type: str | None):
     """Status, Retry-After in whole seconds, and no cache keeps it."""
