@@ -166,7 +166,8 @@ def test_server_that_is_down_is_told_and_forgotten_when_it_is_back(look: Look):
 
             server.start()
             wait_until(lambda: not is_away(pool))
-            expect(page.locator("#state")).to_have_text("connections are free")
+            # Until then somebody was refused, which is told for ten seconds.
+            expect(page.locator("#state")).to_have_text("connections are free", timeout=20_000)
             expect(page.locator("#clients-more")).to_be_hidden(timeout=20_000)
 
 
