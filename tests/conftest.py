@@ -67,17 +67,17 @@ ALONE = (
     "express/test_fork.py",
     "metrics/test_multiprocess.py",
     "sentinel/test_fork.py",
-    "test_fairness.py",
+    "pooling/test_fairness.py",
     "test_fork.py",
     "test_forks.py",
-    "test_housekeeper.py",
+    "pooling/test_housekeeper.py",
 )
 TESTS = Path(__file__).parent
 
 # The short way is for hiredis. Without it redis-py itself does not understand what these have a
 # server say (RESP3 on a connection for RESP2, and the other way round), or cannot send it (latin1).
 FOR_HIREDIS = (
-    *("aio/express/", "test_packing.py", "resp3-python-latin1-blocking"),
+    *("aio/express/", "wire/test_packing.py", "resp3-python-latin1-blocking"),
     *("test_handler_that_comes_before", "test_time_that_sending_took", "test_tls_is_for_the_name"),
     *("-AUTH: in HELLO]", "-HELLO: 3]", "does_not[AUTH: in HELLO-", "does_not[HELLO: 3-"),
     *("connection_of_threads[HELLO-2]", "test_read_that_ends_before_its_reply"),

@@ -1,6 +1,6 @@
 """Too many come: who goes first, for whom some is kept, and who is sent away; among tasks.
 
-The twin of tests/test_overload.py: the same promises under the same names.
+The twin of tests/pooling/test_overload.py: the same promises under the same names.
 """
 
 from __future__ import annotations

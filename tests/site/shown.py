@@ -14,8 +14,8 @@ NEWCOMER = "newcomer/test_ten_minutes.py::test_whoever_follows_the_page_sees_wha
 LESSON = "examples/test_readmes.py::test_lines_of_python_stand_in_the_lesson"
 
 WHOLE = {
-    "docs/comparison.md": "test_comparison_page.py::test_no_block_is_left_out",
-    "docs/deployment.md": "test_deployment_page.py::test_no_block_is_left_out",
+    "docs/comparison.md": "pages/test_comparison_page.py::test_no_block_is_left_out",
+    "docs/deployment.md": "pages/test_deployment_page.py::test_no_block_is_left_out",
     "docs/testing.md": "testing/test_page.py::test_tests_of_the_page_pass",
     "docs/ten-minutes-django.md": NEWCOMER,
     "docs/ten-minutes-flask.md": NEWCOMER,
@@ -24,47 +24,49 @@ WHOLE = {
     ),
     "example_django/README.md": LESSON,
     "example_flask/README.md": LESSON,
-    "docs/why.md": "test_why_page.py::test_block_prints_what_its_comments_say",
+    "docs/why.md": "pages/test_why_page.py::test_block_prints_what_its_comments_say",
 }
 
 SHOWN: dict[str, dict[str, list[str]]] = {
     "README.md": {
-        "Django": ["test_readme.py::test_django_project_answers"] * 3,
-        "Flask": ["test_readme.py::test_flask_app_answers"],
+        "Django": ["pages/test_readme.py::test_django_project_answers"] * 3,
+        "Flask": ["pages/test_readme.py::test_flask_app_answers"],
         "Anywhere else": [
-            "test_readme.py::test_plain_program_runs",
-            "test_readme.py::test_pool_as_redis_py_pool_runs",
+            "pages/test_readme.py::test_plain_program_runs",
+            "pages/test_readme.py::test_pool_as_redis_py_pool_runs",
         ],
-        "The whole stack on one pool": ["test_readme.py::test_cache_and_session_are_on_the_lease"],
+        "The whole stack on one pool": [
+            "pages/test_readme.py::test_cache_and_session_are_on_the_lease"
+        ],
     },
     "docs/answering-503.md": {
         "A page of your own": [
-            "test_answering_page.py::test_handler_of_django_answers",
-            "test_answering_page.py::test_handler_of_flask_answers",
-            "test_answering_page.py::test_task_has_the_number",
+            "pages/test_answering_page.py::test_handler_of_django_answers",
+            "pages/test_answering_page.py::test_handler_of_flask_answers",
+            "pages/test_answering_page.py::test_task_has_the_number",
         ],
     },
     "docs/asyncio.md": {
-        "Asyncio": ["test_docs.py::test_program_prints_what_its_comments_say"],
-        "One loop, one pool": ["test_docs.py::test_program_prints_what_its_comments_say"],
-        "Scopes and tasks": ["test_docs.py::test_program_prints_what_its_comments_say"],
+        "Asyncio": ["pages/test_docs.py::test_program_prints_what_its_comments_say"],
+        "One loop, one pool": ["pages/test_docs.py::test_program_prints_what_its_comments_say"],
+        "Scopes and tasks": ["pages/test_docs.py::test_program_prints_what_its_comments_say"],
         "Pipelines, transactions, pubsub": [
-            "test_docs.py::test_program_prints_what_its_comments_say"
+            "pages/test_docs.py::test_program_prints_what_its_comments_say"
         ],
-        "Before a long wait": ["test_docs.py::test_program_prints_what_its_comments_say"],
-        "Cancellation": ["test_docs.py::test_program_prints_what_its_comments_say"],
-        "Django": ["test_docs.py::test_views_answer"] * 2,
-        "Streaming": ["test_docs.py::test_views_answer"],
-        "Long connections": ["test_docs.py::test_views_answer"] * 2,
-        "Flask": ["test_docs.py::test_application_answers"],
+        "Before a long wait": ["pages/test_docs.py::test_program_prints_what_its_comments_say"],
+        "Cancellation": ["pages/test_docs.py::test_program_prints_what_its_comments_say"],
+        "Django": ["pages/test_docs.py::test_views_answer"] * 2,
+        "Streaming": ["pages/test_docs.py::test_views_answer"],
+        "Long connections": ["pages/test_docs.py::test_views_answer"] * 2,
+        "Flask": ["pages/test_docs.py::test_application_answers"],
         "One lease per request, in any ASGI application": [
-            "test_docs.py::test_application_answers"
+            "pages/test_docs.py::test_application_answers"
         ],
-        "FastAPI": ["test_docs.py::test_application_answers"],
-        "Quart": ["test_docs.py::test_application_answers"],
-        "Websockets": ["test_docs.py::test_application_answers"],
-        "uvloop": ["test_docs.py::test_program_prints_what_its_comments_say"],
-        "Tests": ["test_docs.py::test_tests_pass"],
+        "FastAPI": ["pages/test_docs.py::test_application_answers"],
+        "Quart": ["pages/test_docs.py::test_application_answers"],
+        "Websockets": ["pages/test_docs.py::test_application_answers"],
+        "uvloop": ["pages/test_docs.py::test_program_prints_what_its_comments_say"],
+        "Tests": ["pages/test_docs.py::test_tests_pass"],
     },
     "docs/budget.md": {
         "A budget for Redis": ["budget/test_page.py::test_program_prints_what_its_comments_say"],
@@ -96,20 +98,22 @@ SHOWN: dict[str, dict[str, list[str]]] = {
         "Django": ["django_wing/test_panel.py::test_toolbar_shows_the_commands_of_its_request"],
         "Flask": ["flask_wing/test_panel.py::test_app_of_the_page_shows_its_command"],
         "Without a toolbar": [
-            "test_debug_panels_page.py::test_recording_without_a_toolbar_prints_what_the_page_says"
+            "pages/test_debug_panels_page.py::test_recording_without_a_toolbar_prints_what_the_page_says"
         ],
     },
     "docs/design.md": {
         "A wing": ["site/test_design_page.py::test_wing_of_the_page_leases_for_each_request"],
     },
     "docs/health.md": {
-        "Django": ["test_health_page.py::test_views_of_django_are_where_the_probes_look"],
-        "Flask": ["test_health_page.py::test_app_of_flask_answers_as_the_page_says"],
-        "What is said": ["test_health_page.py::test_app_of_flask_answers_as_the_page_says"],
-        "What makes it unready": ["test_health_page.py::test_settings_are_those_that_there_are"],
+        "Django": ["pages/test_health_page.py::test_views_of_django_are_where_the_probes_look"],
+        "Flask": ["pages/test_health_page.py::test_app_of_flask_answers_as_the_page_says"],
+        "What is said": ["pages/test_health_page.py::test_app_of_flask_answers_as_the_page_says"],
+        "What makes it unready": [
+            "pages/test_health_page.py::test_settings_are_those_that_there_are"
+        ],
     },
     "docs/life-of-a-connection.md": {
-        "The life of a connection": ["test_docs.py::test_code_runs"],
+        "The life of a connection": ["pages/test_docs.py::test_code_runs"],
     },
     "docs/metrics.md": {
         "Prometheus": ["metrics/test_page.py::test_program_prints_what_its_comments_say"],
@@ -149,12 +153,12 @@ SHOWN: dict[str, dict[str, list[str]]] = {
     },
     "docs/overload.md": {
         "The disciplines": [
-            "test_overload_page.py::test_pool_that_sheds_counts_what_the_page_says"
+            "pages/test_overload_page.py::test_pool_that_sheds_counts_what_the_page_says"
         ],
         "Who goes first": [
-            "test_overload_page.py::test_what_is_reserved_is_for_who_comes_with_a_higher_priority"
+            "pages/test_overload_page.py::test_what_is_reserved_is_for_who_comes_with_a_higher_priority"
         ],
-        "On paper": ["test_overload_page.py::test_simulation_says_what_the_page_says"],
+        "On paper": ["pages/test_overload_page.py::test_simulation_says_what_the_page_says"],
     },
     "docs/security.md": {
         "TLS": [
@@ -209,13 +213,15 @@ SHOWN: dict[str, dict[str, list[str]]] = {
         ],
     },
     "docs/several-pools.md": {
-        "Several pools": ["test_docs.py::test_views_of_django_are_on_the_pool_that_they_name"],
-        "A view on another pool": [
-            "test_docs.py::test_views_of_django_are_on_the_pool_that_they_name",
-            "test_docs.py::test_view_of_flask_is_on_the_pool_that_it_names",
+        "Several pools": [
+            "pages/test_docs.py::test_views_of_django_are_on_the_pool_that_they_name"
         ],
-        "Give it back early": ["test_docs.py::test_lease_lets_go_as_the_comments_say"],
-        "Or after each command": ["test_docs.py::test_lease_lets_go_as_the_comments_say"],
+        "A view on another pool": [
+            "pages/test_docs.py::test_views_of_django_are_on_the_pool_that_they_name",
+            "pages/test_docs.py::test_view_of_flask_is_on_the_pool_that_it_names",
+        ],
+        "Give it back early": ["pages/test_docs.py::test_lease_lets_go_as_the_comments_say"],
+        "Or after each command": ["pages/test_docs.py::test_lease_lets_go_as_the_comments_say"],
     },
     "docs/sizing.md": {
         "How large should the pool be?": [
@@ -251,8 +257,9 @@ SHOWN: dict[str, dict[str, list[str]]] = {
         ],
     },
     "docs/view-policy.md": {
-        "Django": ["test_view_policy_page.py::test_views_of_django_are_answered_by_redis"] * 2,
-        "Flask": ["test_view_policy_page.py::test_views_of_flask_do_what_they_say"],
-        "For all views": ["test_view_policy_page.py::test_settings_of_the_page_are_good"],
+        "Django": ["pages/test_view_policy_page.py::test_views_of_django_are_answered_by_redis"]
+        * 2,
+        "Flask": ["pages/test_view_policy_page.py::test_views_of_flask_do_what_they_say"],
+        "For all views": ["pages/test_view_policy_page.py::test_settings_of_the_page_are_good"],
     },
 }
