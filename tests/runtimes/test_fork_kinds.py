@@ -220,7 +220,8 @@ class TestFromAnywhere:
     @forks
     def test_fork_in_a_signal_handler_at_every_place(self, url, fork):
         """The handler's child works; the parent goes on with what it was doing."""
-        with RedisPool.from_url(url, max_connections=2) as pool:
+        # In the middle of a dial the child's whole life is a part of the parent's wait.
+        with RedisPool.from_url(url, max_connections=2, timeout=20) as pool:
 
             def work() -> None:
                 with pool.lease() as client:
