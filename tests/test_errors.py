@@ -146,6 +146,20 @@ class TestRefusals:
         )
         assert (error.alias, error.stats) == ("default", stats_of())
 
+    @pytest.mark.parametrize(
+        ("in_use", "connecting", "is_the_dials"),
+        [(0, 2, True), (0, 16, True), (5, 2, True), (14, 2, False), (16, 0, False), (5, 0, False)],
+    )
+    def test_timeout_of_those_who_wait_for_dials_says_so(
+        self, in_use: int, connecting: int, is_the_dials: bool
+    ):
+        """More connections would help nobody while those that may be there are not made yet."""
+        stats = stats_of(in_use=in_use, connecting=connecting)
+        message = str(refusals.exhausted(Refusal.TIMED_OUT, Look(stats, 0.0), 2))
+
+        assert ("connections take long to make" in message) is is_the_dials
+        assert ("raise MAX_CONNECTIONS" in message) is not is_the_dials
+
     def test_full_queue_says_how_many_wait(self):
         """A refusal without a wait does not speak of a timeout."""
         error = refusals.exhausted(Refusal.QUEUE_FULL, LOOK, 2)

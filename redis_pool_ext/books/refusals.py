@@ -141,4 +141,15 @@ def _way_out(stats: PoolStats, full: BaseException | None) -> str:
         return "the pool is paused: resume() goes on"
     if full is not None:
         return _ROOM
+    if not _larger_would_help(stats):
+        return (
+            "connections take long to make: see how the server is, and the way to it, raise "
+            "TIMEOUT or MAX_CONNECTING, or have MIN_IDLE of them ready"
+        )
     return "raise MAX_CONNECTIONS or hold leases shorter"
+
+
+def _larger_would_help(stats: PoolStats) -> bool:
+    """Tell whether more connections would; not while those that there may be are not made yet."""
+    is_full = stats.in_use + stats.connecting >= stats.max_connections
+    return not stats.connecting or (stats.in_use > 0 and is_full)

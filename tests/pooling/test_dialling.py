@@ -120,6 +120,21 @@ class TestRenewing:
         assert pool.stats().discarded == {"stale": 8}
         assert (pool.stats().acquired, pool.stats().in_use) == (16, 8)
 
+    def test_who_waits_for_a_dial_in_vain_is_told_that_it_is_the_dial(self, redis_server):
+        """One at a time may dial, the server answers nobody, and no connection is in use."""
+        with FaultyProxy(redis_server.port) as proxy:
+            proxy.swallow()
+            with RedisPool.from_url(
+                proxy.url, max_connections=8, max_connecting=1, timeout=5
+            ) as pool:
+                dialler = spawn(pool.get_connection)
+                wait_until(lambda: pool.stats().connecting == 1)
+                pool.timeout = 0.2
+                with pytest.raises(ConnectionPoolTimeoutError, match="take long to make"):
+                    pool.get_connection()
+                proxy.resume()
+                pool.release(dialler.result())
+
     def test_dead_ones_are_met_by_the_first_who_come(self, clock):
         """A caller closes what is dead on its way to a good one, and dials once."""
         pool = RedisPool(StubConnection, 4, 30.0)
