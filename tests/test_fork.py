@@ -17,6 +17,7 @@ import redis_pool_ext
 from redis_pool_ext import LeaseError, RedisPool, get_pool
 
 from .support.forks import FORK_WARNS, in_child, pretend_to_be_the_child
+from .support.program import run_to_its_end
 from .support.strikes import run_visited
 from .support.stub import StubConnection
 from .support.threads import spawn
@@ -157,15 +158,7 @@ time.sleep(0.05)
 other = redis_pool_ext.RedisPool.from_url({url!r})
 other.release(other.get_connection())
 """
-    ended = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-    assert (ended.returncode, ended.stderr) == (0, "")
+    run_to_its_end(program)
 
 
 def test_child_begins_anew_where_no_page_is_wiped(url):

@@ -22,6 +22,7 @@ from redis_pool_ext import (
     lease_scope,
 )
 
+from ..support.pools import tell_of_overload
 from .stub import StubAsyncConnection
 from .tasks import start, wait_until
 
@@ -33,9 +34,7 @@ def stub_pool(max_connections: int = 1, timeout: float = 30.0, **kwargs: Any) ->
 def overloaded_pool(room: int, *, target: float = 60.0) -> AsyncRedisPool:
     """Return a pool that has been told of overload, for as long as the test takes."""
     pool = stub_pool(queue_discipline="codel", queue_target=target, queue_interval=600.0)
-    codel = pool._ledger.codel
-    assert codel is not None
-    codel._began, codel.room, codel.is_overloaded = time.monotonic(), room, True
+    tell_of_overload(pool, room)
     return pool
 
 

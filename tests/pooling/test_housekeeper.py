@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import subprocess
-import sys
 import threading
 import weakref
 from contextlib import suppress
@@ -18,6 +16,7 @@ from redis_pool_ext import RedisPool
 from redis_pool_ext.pooling import housekeeper
 
 from ..support.forks import in_child
+from ..support.program import run_to_its_end
 from ..support.stub import StubConnection
 from ..support.threads import wait_until
 
@@ -108,7 +107,7 @@ class TestStarting:
 
     def test_import_and_configuration_start_no_thread(self, url):
         """Nothing at import, and nothing in a process that has used no pool."""
-        said = run(f"""
+        said = run_to_its_end(f"""
 import threading
 import redis_pool_ext
 redis_pool_ext.configure({{"default": {url!r}}})
@@ -239,7 +238,7 @@ class TestEnding:
 
     def test_program_ends_without_noise(self, url):
         """In the middle of a round, or between two: nothing on stderr, status 0."""
-        said = run(f"""
+        said = run_to_its_end(f"""
 import redis_pool_ext
 pools = [
     redis_pool_ext.RedisPool.from_url({url!r}, housekeeping_interval=0.0001, min_idle=1)
@@ -305,16 +304,3 @@ class TestFork:
         connect(pool)
 
         assert len(keepers()) == parents
-
-
-def run(program: str) -> str:
-    """Return what a program says that must end well, and silently."""
-    ended = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout

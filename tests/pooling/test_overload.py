@@ -19,6 +19,7 @@ from redis_pool_ext import (
 )
 from redis_pool_ext.books.records import Refusal, Waiter
 
+from ..support.pools import tell_of_overload
 from ..support.stub import StubConnection
 from ..support.threads import Spawned, spawn, wait_until
 
@@ -30,9 +31,7 @@ def stub_pool(max_connections: int = 1, timeout: float = 30.0, **kwargs: Any) ->
 def overloaded_pool(room: int, *, target: float = 60.0) -> RedisPool:
     """Return a pool that has been told of overload, for as long as the test takes."""
     pool = stub_pool(queue_discipline="codel", queue_target=target, queue_interval=600.0)
-    codel = pool._ledger.codel
-    assert codel is not None
-    codel._began, codel.room, codel.is_overloaded = time.monotonic(), room, True
+    tell_of_overload(pool, room)
     return pool
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import redis
 
 from redis_pool_ext import RedisPool
+from redis_pool_ext.pooling.base import PoolBase
 
 from .stub import StubConnection
 
@@ -19,6 +21,13 @@ def stub_pool(max_connections: int = 2, timeout: float = 5.0, **kwargs: Any) -> 
 def unkept_pool(max_connections: int = 4, timeout: float = 20.0, **kwargs: Any) -> RedisPool:
     """Return a pool without a housekeeper: these tests do the rounds themselves."""
     return stub_pool(max_connections, timeout, housekeeping_interval=None, **kwargs)
+
+
+def tell_of_overload(pool: PoolBase, room: int) -> None:
+    """Have a pool with "codel" count as overloaded, with room for so many to wait, for long."""
+    codel = pool._ledger.codel
+    assert codel is not None
+    codel._began, codel.room, codel.is_overloaded = time.monotonic(), room, True
 
 
 def leave_idle(pool: RedisPool, count: int) -> list[Any]:

@@ -22,6 +22,19 @@ sys.stdin.read()
 """
 
 
+def run_to_its_end(code: str) -> str:
+    """Return what a program says that must end well, and without a complaint."""
+    ended = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
+
+
 class Program:
     """`python -c code arguments`; a context manager, ready on entry, ended on exit."""
 
