@@ -66,11 +66,11 @@ ALONE = (
     "aio/loops/test_fork.py",
     "express/test_fork.py",
     "metrics/test_multiprocess.py",
-    "sentinel/test_fork.py",
     "pooling/test_fairness.py",
+    "pooling/test_housekeeper.py",
+    "sentinel/test_fork.py",
     "test_fork.py",
     "test_forks.py",
-    "pooling/test_housekeeper.py",
 )
 TESTS = Path(__file__).parent
 

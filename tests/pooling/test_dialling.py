@@ -120,6 +120,24 @@ class TestRenewing:
         assert pool.stats().discarded == {"stale": 8}
         assert (pool.stats().acquired, pool.stats().in_use) == (16, 8)
 
+    def test_dead_ones_are_met_by_the_first_who_come(self, clock):
+        """A caller closes what is dead on its way to a good one, and dials once."""
+        pool = RedisPool(StubConnection, 4, 30.0)
+        taken = [pool.get_connection() for _ in range(4)]
+        for connection in taken:
+            pool.release(connection)
+        for connection in taken[1:]:
+            connection.disconnect()
+        clock.advance(1)  # else they count as used a moment ago
+
+        assert pool.get_connection() is taken[0]
+        assert (pool.stats().created, pool.stats().discarded) == (4, {"stale": 3})
+        pool.release(taken[0])
+
+
+class TestSlowDials:
+    """A server that takes its time to let anybody in."""
+
     def test_who_waits_for_a_dial_in_vain_is_told_that_it_is_the_dial(self, redis_server):
         """One at a time may dial, the server answers nobody, and no connection is in use."""
         with FaultyProxy(redis_server.port) as proxy:
@@ -134,20 +152,6 @@ class TestRenewing:
                     pool.get_connection()
                 proxy.resume()
                 pool.release(dialler.result())
-
-    def test_dead_ones_are_met_by_the_first_who_come(self, clock):
-        """A caller closes what is dead on its way to a good one, and dials once."""
-        pool = RedisPool(StubConnection, 4, 30.0)
-        taken = [pool.get_connection() for _ in range(4)]
-        for connection in taken:
-            pool.release(connection)
-        for connection in taken[1:]:
-            connection.disconnect()
-        clock.advance(1)  # else they count as used a moment ago
-
-        assert pool.get_connection() is taken[0]
-        assert (pool.stats().created, pool.stats().discarded) == (4, {"stale": 3})
-        pool.release(taken[0])
 
 
 class TestServerFull:
